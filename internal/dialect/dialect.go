@@ -1,0 +1,145 @@
+// Package dialect translates between what clients speak (surfaces) and what
+// targets speak (dialects): it reads asks, encodes calls, decodes answers event
+// by event with bounded memory, meters usage and renders errors. It performs no
+// I/O: the gateway carries the bytes.
+//
+// Start at [Surface] and [Dialect]; [NewRegistry] knows them all. A pair that
+// speaks the same protocol passes bytes through untouched, but for the model's
+// name and what the provider needs.
+package dialect
+
+import (
+	"github.com/sluicegate/sluice"
+)
+
+// Operation is what a request asks a surface for.
+type Operation struct {
+	// Name is chat, completions, embeddings, images, audio, moderations,
+	// rerank, models, or "" on the plain surface.
+	Name string
+	// Path is the operation's path below the provider's base URL, for instance
+	// "/chat/completions".
+	Path string
+	// Local operations are answered by the gateway itself from the snapshot
+	// (the list of models); Model is then the one asked for, "" for all.
+	Local bool
+	Model string
+}
+
+// Surface is a client-facing API. Implementations are stateless and safe for
+// concurrent use.
+type Surface interface {
+	// Name is the value of Route.Surface.
+	Name() string
+	// Operation says what method and path ask for. An unknown path is
+	// [sluice.CodeNotFound], a wrong method [sluice.CodeMethodNotAllowed], one
+	// that would create objects upstream [sluice.CodeUnsupported].
+	Operation(method, path string) (Operation, error)
+	// ReadsBody reports whether Ask needs the whole body; if not, the gateway
+	// streams it.
+	ReadsBody() bool
+	// Ask reads what the body asks for; body is leased and stays referenced by
+	// the result. Errors are [sluice.CodeInvalidRequest] with the field.
+	Ask(op Operation, h *sluice.Head, body []byte) (*Ask, error)
+	// Error renders an error in this API's own shape, with our code and the
+	// request id inside.
+	Error(e *sluice.Error, requestID string) (contentType string, body []byte)
+	// StreamError renders the bytes that end a stream which can no longer be
+	// completed; nil where the protocol has no such thing and the connection
+	// has to be broken off.
+	StreamError(e *sluice.Error, requestID string) []byte
+	// Models renders the list of models; Model renders one.
+	Models(models []*sluice.Model) []byte
+	Model(m *sluice.Model) []byte
+}
+
+// Ask is one client request as an LLM surface understood it, enough to check,
+// to limit and to route it. The plain surface gives an Ask with an Operation
+// only.
+type Ask struct {
+	Surface   string
+	Operation Operation
+	Model     string
+	Stream    bool
+	// MaxTokens is the client's cap on the answer, 0 when absent.
+	MaxTokens int64
+	// InputUpper is an upper bound of the input's tokens, from its size.
+	InputUpper int64
+	// What the request needs of a model (feature E7).
+	NeedsVision, NeedsFunctions, NeedsToolChoice, NeedsFIM bool
+	// WantsUsage tells that the client asked for usage in the stream.
+	WantsUsage bool
+	// Head is the request's head as the target should see it, and Body its
+	// body; both leased.
+	Head *sluice.Head
+	Body []byte
+	// ContentType is the body's type (JSON or multipart).
+	ContentType string
+	// detail is what the surface's own dialect needs to splice the body.
+	detail any
+}
+
+// Account is the target of an attempt as a dialect needs it: what is read from
+// the snapshot, with the credential opened.
+type Account struct {
+	Provider *sluice.Provider
+	// APIKey is the opened credential; it must never reach a client or a log.
+	APIKey string
+	// Model is the provider's own name of the model.
+	Model string
+}
+
+// Dialect is a protocol that targets speak. Implementations are stateless and
+// safe for concurrent use.
+type Dialect interface {
+	// Name is the value of Provider.Type.
+	Name() string
+	// Check validates a provider of this dialect beyond Provider.Validate: its
+	// base URL, its settings. Errors are [sluice.CodeInvalidRequest] with the
+	// field.
+	Check(p *sluice.Provider) error
+	// Open begins one attempt of an ask at an account. What the dialect cannot
+	// express is [sluice.CodeUnsupported] or [sluice.CodeInvalidRequest].
+	Open(ask *Ask, account Account) (Leg, error)
+}
+
+// Leg is one attempt in both directions: the request to the target and the
+// answer back to the client's surface. It is used by one goroutine.
+type Leg interface {
+	// Request fills in method, scheme, address, target, fields and body of the
+	// call; timeouts are the gateway's.
+	Request(call *sluice.Call) error
+	// Outbound answers in process instead of over the network when it is not
+	// nil (the demo provider).
+	Outbound() sluice.Outbound
+	// Failure classifies an answer that is not a success: the error that the
+	// client is shown if no other target is tried. body is at most 64 KiB of
+	// it. Credentials, URLs and account names are scrubbed.
+	Failure(h *sluice.RespHead, body []byte) *sluice.Error
+	// Begin looks at the head of a success and sets the head for the client:
+	// status and allow-listed fields. An error makes the attempt a failure.
+	Begin(h *sluice.RespHead, out *sluice.RespHead) error
+	// Feed takes the next piece from the target and returns what the client
+	// gets, possibly nothing; the result is leased until the next call and may
+	// alias b. An error before anything was returned makes the attempt a
+	// failure that another target may mend; later it ends the stream.
+	Feed(b []byte) ([]byte, error)
+	// Finish is called at the end of the target's body and returns what is
+	// left. [sluice.CodeProviderError] when the answer was not whole.
+	Finish() ([]byte, error)
+	// Usage returns what the target stated so far, or a bounded estimate of
+	// what was delivered so far. It may be called at any time.
+	Usage() (sluice.Usage, sluice.UsageSource)
+}
+
+// Retryable reports whether another target may mend the failure: connection
+// faults, timeouts, 429, 5xx, and faults of the operator's own credential do;
+// what the client got wrong does not.
+func Retryable(e *sluice.Error) bool {
+	switch e.Code {
+	case sluice.CodeProviderError, sluice.CodeTimeout, sluice.CodeProviderRate, sluice.CodeProviderQuota,
+		sluice.CodeProviderAuth, sluice.CodeProviderModel, sluice.CodeUnavailable:
+		return true
+	}
+	return false
+}

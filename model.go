@@ -1,0 +1,58 @@
+package sluice
+
+import "slices"
+
+// Model describes what clients may ask for by name: its size, its abilities
+// and its price. A group serves a model when one of its providers does.
+type Model struct {
+	Meta
+	// ContextWindow is the most tokens of input and output together; 0 is
+	// unknown and enforces nothing.
+	ContextWindow int64 `json:"context_window,omitempty" minimum:"0"`
+	// MaxOutputTokens caps one answer; 0 is unknown.
+	MaxOutputTokens int64 `json:"max_output_tokens,omitempty" minimum:"0"`
+	// CostPerToken is the price per token, blended, an exact JSON number; the
+	// price book supersedes it once it exists.
+	CostPerToken Rate `json:"cost_per_token"`
+	// What the model can do. They are pointers because "not stated" enforces
+	// nothing, whereas false refuses a request that needs it (feature E7).
+	SupportsVision     *bool `json:"supports_vision,omitempty"`
+	SupportsFunctions  *bool `json:"supports_functions,omitempty"`
+	SupportsToolChoice *bool `json:"supports_tool_choice,omitempty"`
+	SupportsFIM        *bool `json:"supports_fim,omitempty"`
+	// Operations lists what it is for: chat, completions, embeddings, images,
+	// audio, moderations, rerank; empty means any.
+	Operations []string `json:"operations,omitempty" maxItems:"16"`
+	Status     Status   `json:"status,omitempty" enum:"active,disabled"`
+}
+
+// Kind returns [KindModel].
+func (*Model) Kind() Kind { return KindModel }
+
+// Normalize implements [Object].
+func (m *Model) Normalize() { m.Status = orDefault(m.Status, StatusActive) }
+
+// Validate implements [Object].
+func (m *Model) Validate() error {
+	if err := m.validate(modelNamePattern); err != nil {
+		return err
+	}
+	if m.ContextWindow < 0 {
+		return Errorf(CodeInvalidRequest, "context_window must not be negative").At("/context_window")
+	}
+	if m.MaxOutputTokens < 0 {
+		return Errorf(CodeInvalidRequest, "max_output_tokens must not be negative").At("/max_output_tokens")
+	}
+	if m.CostPerToken < 0 {
+		return Errorf(CodeInvalidRequest, "cost_per_token must not be negative").At("/cost_per_token")
+	}
+	return validStatus(m.Status)
+}
+
+// Refs implements [Object].
+func (m *Model) Refs() []Ref { return []Ref{{Field: "/tenant", Kind: KindTenant, Name: m.Tenant}} }
+
+// Does reports whether the model is for the operation.
+func (m *Model) Does(operation string) bool {
+	return len(m.Operations) == 0 || slices.Contains(m.Operations, operation)
+}

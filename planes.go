@@ -1,0 +1,134 @@
+package sluice
+
+import (
+	"context"
+	"time"
+)
+
+// Snapshots brings configuration to a gateway.
+//
+// Implementations deliver whole, consistent snapshots in increasing revision
+// and may skip intermediate ones. They are safe for concurrent use.
+type Snapshots interface {
+	// Next blocks until a snapshot with a revision greater than after exists
+	// and returns it; ctx ends the wait with ctx.Err(). The snapshot is shared
+	// and must not be changed. [CodeUnavailable] means that none can be had
+	// now; the gateway keeps its last one and calls again.
+	Next(ctx context.Context, after uint64) (*Snapshot, error)
+}
+
+// ClaimKind says what a claim counts.
+type ClaimKind string
+
+// The kinds of claims.
+const (
+	ClaimRequests    ClaimKind = "requests"    // Amount requests per Window
+	ClaimTokens      ClaimKind = "tokens"      // Amount tokens per Window: an estimate, corrected by Settle
+	ClaimConcurrency ClaimKind = "concurrency" // Amount slots until Settle or Release
+)
+
+// Claim asks for a share of one limit.
+type Claim struct {
+	Kind ClaimKind
+	// Bucket identifies what is limited, for instance "key:17"; equal kind and
+	// bucket share one limit across all gateways.
+	Bucket string
+	// Limit is what the bucket allows per Window (or at once).
+	Limit int64
+	// Burst is how much may be taken at once; 0 means Limit.
+	Burst  int64
+	Window time.Duration
+	// Amount is what this request takes; 0 on a tokens claim means the gateway's
+	// own estimate, which it fills in before Admit.
+	Amount int64
+}
+
+// Claims is everything that one request asks for. It is admitted or refused as
+// a whole.
+type Claims struct {
+	// RequestID makes Admit idempotent: the same id is counted once.
+	RequestID string
+	List      []Claim
+}
+
+// Standing is what is left of a claim's limit after the decision.
+type Standing struct {
+	Claim     Claim
+	Remaining int64
+	// Reset is how long until the bucket is full again.
+	Reset time.Duration
+}
+
+// Grant is an admitted request's leave to run.
+type Grant struct {
+	RequestID string
+	// Standings are in the order of the claims; empty when there were none.
+	Standings []Standing
+}
+
+// Admission decides, in one call, whether a request may run.
+//
+// All claims are taken or none: a refusal leaves every bucket as it was.
+// Implementations are safe for concurrent use, exact within one authority, and
+// answer within a bounded time.
+type Admission interface {
+	// Admit takes every claim. A refusal is an *Error with [CodeRequestRate],
+	// [CodeTokenRate] or [CodeConcurrency], RetryAfter set and the refused
+	// bucket in Details["bucket"]; [CodeUnavailable] means undecided.
+	Admit(ctx context.Context, c Claims) (Grant, error)
+	// Settle corrects the grant's token claims to the tokens really used (more
+	// or fewer) and frees its concurrency. It never fails for lack of tokens:
+	// what was overused is carried as debt. The second call is a no-op.
+	Settle(ctx context.Context, g Grant, tokens int64) error
+	// Release gives tokens and concurrency back, because nothing was used; the
+	// request itself stays counted. After Settle it is a no-op.
+	Release(ctx context.Context, g Grant) error
+}
+
+// Events carries finished requests to the books.
+type Events interface {
+	// Publish hands over a batch and returns the position up to which
+	// everything of this gateway is durably applied, this batch included, once
+	// the call returns nil. The same record id is applied once, however often
+	// it is published. [CodeUnavailable] means: keep it and publish again.
+	Publish(ctx context.Context, batch []Record) (Position, error)
+}
+
+// Position counts the records of one gateway that are durably applied.
+type Position uint64
+
+// Condition is the health of one object as a gateway sees it.
+type Condition struct {
+	Kind   Kind   `json:"kind"`
+	Tenant string `json:"tenant"`
+	Name   string `json:"name"`
+	// Problem says why the object is disabled, in English.
+	Problem string `json:"problem"`
+}
+
+// GatewayStatus is what a gateway tells control about itself.
+type GatewayStatus struct {
+	Gateway string    `json:"gateway"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Time    time.Time `json:"time"`
+	// Revision is the applied snapshot; Refused the one that was not applied,
+	// with the reason.
+	Revision uint64 `json:"revision"`
+	Refused  uint64 `json:"refused,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	// Conditions lists objects of the applied snapshot that are disabled.
+	Conditions []Condition `json:"conditions,omitempty"`
+	// Active is the number of requests in flight.
+	Active int64 `json:"active"`
+	// KeysUsed maps ids of keys to when they were last admitted, since the
+	// previous report.
+	KeysUsed map[uint64]time.Time `json:"keys_used,omitempty"`
+}
+
+// StatusSink is the Status port: what gateways know, to control and console.
+type StatusSink interface {
+	// Report replaces the gateway's previous status. A lost report is replaced
+	// by the next one; nothing depends on a single one.
+	Report(ctx context.Context, s GatewayStatus) error
+}
