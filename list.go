@@ -25,6 +25,23 @@ type Page[T any] struct {
 	Next string `json:"next,omitempty"`
 }
 
+// WriteOptions make a write conditional, repeatable or a trial. The zero value
+// is a plain write.
+type WriteOptions struct {
+	// IfMatch is the version that the object must have, the number in its ETag;
+	// otherwise [CodePrecondition]. 0 writes whatever the version.
+	IfMatch uint64
+	// IfNoneMatch lets Put create only ("If-None-Match: *"): an existing object
+	// is [CodePrecondition].
+	IfNoneMatch bool
+	// IdempotencyKey makes a create or rotate repeatable for 24 hours: the same
+	// request answers what the first one did, without a token; another request
+	// is [CodeIdempotency]. Empty means none; at most 255 bytes.
+	IdempotencyKey string
+	// DryRun does everything but keep the result.
+	DryRun bool
+}
+
 // RecordQuery selects finished requests.
 type RecordQuery struct {
 	Tenant, User, Key, Model, Provider, Route, Outcome string

@@ -1,0 +1,4 @@
+package seal
+
+// Keyring seals and opens secrets.
+type Keyring struct{}

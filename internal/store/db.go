@@ -1,0 +1,4 @@
+package store
+
+// DB is the database.
+type DB struct{}
