@@ -3,7 +3,8 @@
 // by event with bounded memory, meters usage and renders errors. It performs no
 // I/O: the gateway carries the bytes.
 //
-// Start at [Surface] and [Dialect]; [NewRegistry] knows them all. A pair that
+// Start at [Surface] and [Dialect]; a [Registry] knows them by name, and
+// dialect/builtin makes the one with everything that is built in. A pair that
 // speaks the same protocol passes bytes through untouched, but for the model's
 // name and what the provider needs.
 package dialect
@@ -46,7 +47,8 @@ type Surface interface {
 	Error(e *sluice.Error, requestID string) (contentType string, body []byte)
 	// StreamError renders the bytes that end a stream which can no longer be
 	// completed; nil where the protocol has no such thing and the connection
-	// has to be broken off.
+	// has to be broken off. It is for answers whose head was sent as
+	// text/event-stream; any other answer can only be broken off.
 	StreamError(e *sluice.Error, requestID string) []byte
 	// Models renders the list of models; Model renders one.
 	Models(models []*sluice.Model) []byte
@@ -61,10 +63,17 @@ type Ask struct {
 	Operation Operation
 	Model     string
 	Stream    bool
-	// MaxTokens is the client's cap on the answer, 0 when absent.
+	// MaxTokens is the client's cap on one answer, 0 when absent.
 	MaxTokens int64
-	// InputUpper is an upper bound of the input's tokens, from its size.
+	// Choices is how many answers are generated (n, best_of), at least 1: the
+	// cap of the whole request is MaxTokens times Choices.
+	Choices int64
+	// InputUpper is an upper bound of the input's tokens, from its size: a token
+	// is at least one byte. It is for holds, which must cover the worst case.
 	InputUpper int64
+	// InputEstimate is the likely number of input tokens, from its size: it is
+	// for rate limits, which Settle corrects, and never refuses by itself.
+	InputEstimate int64
 	// What the request needs of a model (feature E7).
 	NeedsVision, NeedsFunctions, NeedsToolChoice, NeedsFIM bool
 	// WantsUsage tells that the client asked for usage in the stream.
@@ -75,8 +84,9 @@ type Ask struct {
 	Body []byte
 	// ContentType is the body's type (JSON or multipart).
 	ContentType string
-	// detail is what the surface's own dialect needs to splice the body.
-	detail any
+	// Detail is what the surface's own dialect needs to splice the body; it
+	// means nothing to anyone else.
+	Detail any
 }
 
 // Account is the target of an attempt as a dialect needs it: what is read from
@@ -122,7 +132,8 @@ type Leg interface {
 	// Feed takes the next piece from the target and returns what the client
 	// gets, possibly nothing; the result is leased until the next call and may
 	// alias b. An error before anything was returned makes the attempt a
-	// failure that another target may mend; later it ends the stream.
+	// failure that another target may mend; later it ends the stream. Bytes and
+	// an error are never returned together.
 	Feed(b []byte) ([]byte, error)
 	// Finish is called at the end of the target's body and returns what is
 	// left. [sluice.CodeProviderError] when the answer was not whole.
