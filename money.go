@@ -139,13 +139,17 @@ func parseDecimal(s string, scale int) (int64, error) {
 	var v uint64
 	for _, c := range []byte(whole + frac + strings.Repeat("0", scale-len(frac))) {
 		hi, lo := bits.Mul64(v, 10)
-		if c < '0' || c > '9' || hi != 0 || lo > 1<<63-10 {
+		sum, carry := bits.Add64(lo, uint64(c-'0'), 0)
+		if c < '0' || c > '9' || hi|carry != 0 {
 			return 0, Errorf(CodeInvalidRequest, "%q is not a decimal in range", clip(s))
 		}
-		v = lo + uint64(c-'0')
+		v = sum
 	}
-	if negative {
-		return -int64(v), nil
+	if negative && v <= 1<<63 {
+		return int64(-v), nil
+	}
+	if v > 1<<63-1 {
+		return 0, Errorf(CodeInvalidRequest, "%q is not a decimal in range", clip(s))
 	}
 	return int64(v), nil
 }
