@@ -76,10 +76,10 @@ func (k *Key) Validate() error {
 	if k.Weight < 1 || k.Weight > 1000 {
 		return Errorf(CodeInvalidRequest, "weight must be 1 to 1000").At("/weight")
 	}
-	if *k.RPM < 0 || *k.RPM > 1e9 {
+	if *k.RPM < 0 || *k.RPM > 1_000_000_000 {
 		return Errorf(CodeInvalidRequest, "rpm must be 0 to 1000000000").At("/rpm")
 	}
-	if *k.TPM < 0 || *k.TPM > 1e12 {
+	if *k.TPM < 0 || *k.TPM > 1_000_000_000_000 {
 		return Errorf(CodeInvalidRequest, "tpm must be 0 to 1000000000000").At("/tpm")
 	}
 	for i, m := range k.Models {
