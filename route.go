@@ -31,7 +31,7 @@ type Route struct {
 	// Methods it answers for, upper case; empty is any.
 	Methods []string `json:"methods,omitempty" maxItems:"20"`
 	// Priority decides among routes that match; the higher number wins, then
-	// the more exact path, then the lower id.
+	// the more exact host, then the more exact path, then the lower id.
 	Priority int `json:"priority,omitempty" minimum:"-1000" maximum:"1000"`
 	// Surface is what the client speaks: http (a plain service) or an LLM API;
 	// empty means http.
