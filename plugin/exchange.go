@@ -88,6 +88,9 @@ type Exchange struct {
 	claims   []sluice.Claim
 	locals   []local
 	reply    *Reply
+	bodyRuns []bodyRun // in the order of the chain's body filters
+	whole    []byte    // what was gathered for plugins that read it in one piece
+	gathered bool      // whole is complete and was handed on
 }
 
 // Param is one value of a ":name" path segment.
@@ -181,8 +184,13 @@ func (x *Exchange) SetLocal(owner Plugin, value any) {
 func (x *Exchange) Reset() {
 	fields := x.Original.Fields
 	fields.Reset()
+	whole := x.whole[:0]
+	if cap(whole) > keptWholeBytes {
+		whole = nil
+	}
 	*x = Exchange{
 		Params: x.Params[:0], Trace: x.Trace[:0], claims: x.claims[:0], locals: x.locals[:0],
+		bodyRuns: x.bodyRuns[:0], whole: whole,
 		Original: Original{Fields: fields},
 	}
 }
