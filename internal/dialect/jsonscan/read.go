@@ -1,0 +1,77 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"unicode/utf8"
+)
+
+func hasEscape(b []byte) bool { return bytes.IndexByte(b, '\\') >= 0 }
+
+// Text returns the text of a string value and whether it is one. Escapes and
+// invalid UTF-8 read as encoding/json reads them.
+func Text(doc []byte, v Value) (string, bool) {
+	if v.Kind != String {
+		return "", false
+	}
+	raw := doc[v.Start+1 : v.End-1]
+	if !hasEscape(raw) && utf8.Valid(raw) {
+		return string(raw), true
+	}
+	var s string
+	if err := json.Unmarshal(v.In(doc), &s); err != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// Is reports whether the value is a string with exactly this text, without
+// allocating unless the string holds escapes.
+func Is(doc []byte, v Value, text string) bool {
+	if v.Kind != String {
+		return false
+	}
+	raw := doc[v.Start+1 : v.End-1]
+	if !hasEscape(raw) {
+		return string(raw) == text
+	}
+	s, _ := Text(doc, v)
+	return s == text
+}
+
+// Int returns the value of an integral number and whether it is one: digits
+// with an optional sign, within an int64. 1.0 and 1e3 are not.
+func Int(doc []byte, v Value) (int64, bool) {
+	if v.Kind != Number {
+		return 0, false
+	}
+	digits := v.In(doc)
+	negative := digits[0] == '-'
+	if negative {
+		digits = digits[1:]
+	}
+	var n int64
+	for _, c := range digits {
+		if !isDigit(c) || n > (math.MaxInt64-int64(c-'0'))/10 {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
+
+// Find returns the value of the first member of that name in an object value;
+// its Kind is [None] when there is none.
+func Find(doc []byte, object Value, name string) Value {
+	m := object.Members(doc)
+	for m.Next() {
+		if string(m.Key()) == name {
+			return m.Value()
+		}
+	}
+	return Value{}
+}
