@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+)
+
+// maxBatch bounds one transaction of records; larger batches take several.
+const maxBatch = 1000
+
+// recordColumns are written from a record in this order; doc is the whole of it.
+var recordColumns = []string{
+	"id", "time", "tenant", "user_name", "key_name", "model", "provider", "route", "outcome", "latency_ms", "ttft_ms",
+	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "doc",
+}
+
+func recordValues(r *sluice.Record) ([]any, error) {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("render record %s: %w", r.ID, err)
+	}
+	u := r.Usage
+	return []any{
+		r.ID, micros(r.Time), r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, string(r.Outcome), r.LatencyMS, r.TTFTMS,
+		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, string(doc),
+	}, nil
+}
+
+// InsertRecords stores finished requests; those whose id is known already are
+// left as they are. A batch of up to 1000 is stored whole or not at all.
+func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error {
+	for len(records) > 0 {
+		n := min(len(records), maxBatch)
+		if err := db.Write(ctx, func(tx *Tx) error { return tx.insertRecords(records[:n]) }); err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+func (tx *Tx) insertRecords(records []sluice.Record) error {
+	stmt, err := tx.tx.PrepareContext(tx.ctx, `INSERT INTO records (`+strings.Join(recordColumns, ", ")+`)
+		VALUES (`+placeholders(1, len(recordColumns))+`) ON CONFLICT (id) DO NOTHING`)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for i := range records {
+		values, err := recordValues(&records[i])
+		if err != nil {
+			return err
+		}
+		if _, err := stmt.ExecContext(tx.ctx, values...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Records returns finished requests, newest first. An empty q.Tenant selects
+// every tenant.
+func (db *DB) Records(ctx context.Context, q sluice.RecordQuery) (sluice.Page[sluice.Record], error) {
+	page := sluice.Page[sluice.Record]{Items: []sluice.Record{}}
+	w := recordsWhere(q)
+	if q.Cursor != "" {
+		at, id, err := parseRecordCursor(q.Cursor)
+		if err != nil {
+			return page, err
+		}
+		w.add(`(time < ? OR time = ? AND id < ?)`, at, at, id)
+	}
+	size := pageSize(q.Limit)
+	err := db.Read(ctx, func(tx *Tx) error {
+		return tx.each(`SELECT doc FROM records`+w.sql()+` ORDER BY time DESC, id DESC`+limit(size+1), w.args, func(rows *sql.Rows) error {
+			var doc string
+			var r sluice.Record
+			if err := rows.Scan(&doc); err != nil {
+				return err
+			}
+			err := json.Unmarshal([]byte(doc), &r)
+			page.Items = append(page.Items, r)
+			return err
+		})
+	})
+	if len(page.Items) > size {
+		page.Items = page.Items[:size]
+		page.Next = recordCursor(&page.Items[size-1])
+	}
+	return page, err
+}
+
+func recordsWhere(q sluice.RecordQuery) *where {
+	w := &where{}
+	w.addIf("tenant", q.Tenant)
+	w.addIf("user_name", q.User)
+	w.addIf("key_name", q.Key)
+	w.addIf("model", q.Model)
+	w.addIf("provider", q.Provider)
+	w.addIf("route", q.Route)
+	w.addIf("outcome", q.Outcome)
+	w.addTimes(q.From, q.To)
+	return w
+}
