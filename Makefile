@@ -1,0 +1,40 @@
+# Everything a developer runs. CI runs `make test` and nothing cleverer.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME    ?= 10s
+
+.PHONY: build run test check golden fuzz faults vuln clean help
+.DEFAULT_GOAL := build
+
+build: ## build bin/sluice, showing each package as it is compiled
+	@echo "building bin/sluice"
+	@$(GO) build -v -o bin/sluice ./cmd/sluice
+
+run: build ## build, then serve on loopback with a demo provider (sluice serve --dev)
+	@exec bin/sluice serve --dev
+
+test: ## set up what is missing, then run everything with -race
+	@scripts/test.sh
+
+check: ## the quick gate: gofmt, vet, tidy, staticcheck, short tests
+	@GO="$(GO)" STATICCHECK="$(STATICCHECK)" scripts/check.sh
+
+golden: ## rewrite golden files and generated pages; read the difference before you commit it
+	@$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | grep -v /.cache/ | xargs -n1 dirname | sort -u) -update
+
+fuzz: ## run every fuzz target for FUZZTIME each (default 10s)
+	@GO="$(GO)" scripts/fuzz.sh "$(FUZZTIME)"
+
+faults: ## the long fault suite: 200 kills under load
+	SLUICE_TEST_KILLS=200 $(GO) test -count=1 -timeout 60m -v -run 'TestKill' ./test/e2e
+
+vuln: ## known vulnerabilities of the code we call (govulncheck)
+	@GO="$(GO)" GOVULNCHECK="$(GOVULNCHECK)" scripts/vuln.sh
+
+clean: ## remove what was built; data/ stays
+	rm -rf bin .cache
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
