@@ -1,0 +1,114 @@
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/control"
+)
+
+// Config configures the API.
+type Config struct {
+	// Control is what the API is the face of; required.
+	Control *control.Control
+	// Log receives the causes of internal errors; nil discards.
+	Log *slog.Logger
+	// Version is shown by /health and in the OpenAPI document.
+	Version string
+	// Secure marks the session cookie Secure and sends HSTS: set it whenever
+	// people reach the API over TLS, directly or through a proxy.
+	Secure bool
+	// PublicURL is the base that links in answers begin with, without a final
+	// slash; empty makes them relative.
+	PublicURL string
+	// Plugins is what GET /admin/v1/plugins lists, in the order to show.
+	Plugins []PluginInfo
+	// Gateways returns what the gateways last reported; nil means none.
+	Gateways func() []sluice.GatewayStatus
+	// LogLevel reads and changes the process's log level; nil answers that the
+	// operation is not supported.
+	LogLevel *slog.LevelVar
+	// Ready returns why the process cannot serve, "" when it can; nil means
+	// always ready.
+	Ready func() string
+	// Clock tells the time; nil means time.Now.
+	Clock func() time.Time
+}
+
+// PluginInfo describes one plugin to people and to the console.
+type PluginInfo struct {
+	Name string `json:"name"`
+	// Priority orders plugins within a phase, highest first.
+	Priority int `json:"priority"`
+	// Phases lists where the plugin runs.
+	Phases []string `json:"phases"`
+	// Schema is the JSON Schema of its configuration.
+	Schema json.RawMessage `json:"schema"`
+}
+
+// server is the state shared by all handlers: immutable after New.
+type server struct {
+	Config
+	log     *slog.Logger
+	api     huma.API
+	secure  bool
+	docsURL string
+}
+
+// New returns the handler of the control listener. It serves concurrently and
+// starts no goroutines. The caller's http.Server sets the timeouts of the
+// connection; body size, body time and work time are bounded here.
+func New(cfg Config) (http.Handler, error) {
+	if cfg.Control == nil {
+		return nil, sluice.Errorf(sluice.CodeConfig, "the API needs a control")
+	}
+	s := newServer(cfg)
+	mux := http.NewServeMux()
+	s.api = humago.New(mux, s.humaConfig())
+	s.api.UseMiddleware(s.translateRefusals)
+	s.registerResources()
+	s.registerCompatibility()
+	s.registerAuth()
+	s.registerSelfService()
+	s.registerReports()
+	s.registerSystem()
+	if err := s.mountPages(mux); err != nil {
+		return nil, err
+	}
+	return s.wrap(mux), nil
+}
+
+func newServer(cfg Config) *server {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func() string { return "" }
+	}
+	if cfg.Gateways == nil {
+		cfg.Gateways = func() []sluice.GatewayStatus { return nil }
+	}
+	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
+	return &server{Config: cfg, log: cfg.Log, secure: cfg.Secure, docsURL: cfg.PublicURL + "/docs"}
+}
+
+// clientIP is the peer's address. The control listener is reached directly or
+// from loopback; forwarded headers, which anyone can write, are not believed.
+func clientIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

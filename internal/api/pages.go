@@ -1,0 +1,83 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+)
+
+// pageFiles are the pages that need no console: plain HTML, no script.
+//
+//go:embed pages
+var pageFiles embed.FS
+
+// pages renders the plain pages. The style sheet is part of every page and
+// allowed by its hash, so that nothing else can be.
+type pages struct {
+	templates *template.Template
+	policy    string
+}
+
+func newPages() (*pages, error) {
+	style, err := pageFiles.ReadFile("pages/style.css")
+	if err != nil {
+		return nil, fmt.Errorf("read style sheet: %w", err)
+	}
+	templates, err := template.New("").Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own file
+	}).ParseFS(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse pages: %w", err)
+	}
+	sum := sha256.Sum256(style)
+	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	return &pages{templates, policy}, nil
+}
+
+// execute renders a page to bytes, so that a broken one is an error and not
+// half an answer.
+func (p *pages) execute(name string, data any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := p.templates.ExecuteTemplate(&b, name, data); err != nil {
+		return nil, fmt.Errorf("render page %s: %w", name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// send answers with a rendered page.
+func (p *pages) send(w http.ResponseWriter, status int, page []byte) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", p.policy)
+	w.WriteHeader(status)
+	_, _ = w.Write(page)
+}
+
+// mountPages adds the documents and the pages. It comes last: the OpenAPI
+// document must know every operation.
+func (s *server) mountPages(mux *http.ServeMux) error {
+	p, err := newPages()
+	if err != nil {
+		return err
+	}
+	document, err := s.render()
+	if err != nil {
+		return err
+	}
+	docs, err := p.execute("docs.html", s.docsView())
+	if err != nil {
+		return err
+	}
+	welcome, err := p.execute("welcome.html", s.Version)
+	if err != nil {
+		return err
+	}
+	mux.HandleFunc("GET /openapi.json", serveDocument(document))
+	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) { p.send(w, http.StatusOK, docs) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { p.send(w, http.StatusOK, welcome) })
+	s.mountSetup(mux, p)
+	return nil
+}
