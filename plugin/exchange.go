@@ -86,6 +86,7 @@ type Exchange struct {
 	body     []byte
 	bodyRead bool
 	claims   []sluice.Claim
+	sayings  []saying
 	locals   []local
 	reply    *Reply
 	bodyRuns []bodyRun // in the order of the chain's body filters
@@ -101,6 +102,9 @@ type Reply struct {
 	Head sluice.RespHead
 	Body []byte
 }
+
+// saying is what a client is told when a bucket refuses it.
+type saying struct{ bucket, message string }
 
 type local struct {
 	owner Plugin
@@ -140,6 +144,31 @@ func (x *Exchange) BodyRead() ([]byte, bool) { return x.body, x.bodyRead }
 // Claim adds a claim to what the gateway asks Admission for after the access
 // phase. Plugins that limit do not count by themselves.
 func (x *Exchange) Claim(c sluice.Claim) { x.claims = append(x.claims, c) }
+
+// ClaimSaying adds a claim and what the client is told when it is the one that
+// is refused.
+func (x *Exchange) ClaimSaying(c sluice.Claim, message string) {
+	x.Claim(c)
+	x.sayings = append(x.sayings, saying{c.Bucket, message})
+}
+
+// Refused returns Admission's refusal as the client is to see it: with the
+// message of the plugin that made the claim, if it gave one. The gateway passes
+// every error of Admit through it.
+func (x *Exchange) Refused(err error) error {
+	e := sluice.AsError(err)
+	if e == nil {
+		return nil
+	}
+	for _, s := range x.sayings {
+		if e.Details["bucket"] == s.bucket {
+			said := *e
+			said.Message = s.message
+			return &said
+		}
+	}
+	return err
+}
 
 // Claims returns what was claimed so far; the caller may fill in amounts.
 func (x *Exchange) Claims() []sluice.Claim { return x.claims }
@@ -189,7 +218,7 @@ func (x *Exchange) Reset() {
 		whole = nil
 	}
 	*x = Exchange{
-		Params: x.Params[:0], Trace: x.Trace[:0], claims: x.claims[:0], locals: x.locals[:0],
+		Params: x.Params[:0], Trace: x.Trace[:0], claims: x.claims[:0], sayings: x.sayings[:0], locals: x.locals[:0],
 		bodyRuns: x.bodyRuns[:0], whole: whole,
 		Original: Original{Fields: fields},
 	}

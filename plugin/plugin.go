@@ -41,7 +41,8 @@ type HeaderFilterer interface {
 }
 
 // BodyFilterer sees each piece of the answer's body and returns what to send in
-// its place, nothing included. chunk is leased: valid during the call only,
+// its place, nothing included. One that may change the length also is a
+// [HeaderFilterer] and sets Response.ContentLength to -1; see also [Whole]. chunk is leased: valid during the call only,
 // though it may be returned. last marks the final call, whose chunk may be
 // empty. An error before the first byte left becomes an error answer; after
 // it, it ends the stream with the surface's error event.

@@ -22,7 +22,7 @@ import (
 //	enum                          allowed strings, separated by commas
 //	minimum, maximum              bounds of numbers
 //	minLength, maxLength, pattern, format
-//	                              bounds of strings; on a list, of its items
+//	                              bounds of strings; on a list or map, of its members
 //	minItems, maxItems            bounds of lists and maps
 //	sluice                        hints separated by ";": order=, group=, widget=, secret, ref=, showIf=field:value
 
@@ -125,12 +125,14 @@ func fieldNode(f reflect.StructField, order, depth int) (map[string]any, error) 
 	return node, nil
 }
 
-// addBounds copies the bounding keywords; those of strings apply to the items
-// of a list.
+// addBounds copies the bounding keywords; those of strings and numbers apply to
+// the items of a list and to the values of a map.
 func addBounds(node map[string]any, tag reflect.StructTag) error {
 	leaf := node
 	if items, ok := node["items"].(map[string]any); ok {
 		leaf = items
+	} else if values, ok := node["additionalProperties"].(map[string]any); ok {
+		leaf = values
 	}
 	for _, keyword := range []string{"pattern", "format"} {
 		if v, ok := tag.Lookup(keyword); ok {
@@ -152,7 +154,7 @@ func addBounds(node map[string]any, tag reflect.StructTag) error {
 			return fmt.Errorf("tag %s: %w", keyword, err)
 		}
 		if node["type"] == "object" { // a map counts properties, not items
-			keyword = map[string]string{"minItems": "minProperties", "maxItems": "maxProperties"}[keyword]
+			keyword = strings.Replace(keyword, "Items", "Properties", 1)
 		}
 		at[keyword] = json.Number(strconv.FormatInt(n, 10))
 	}
