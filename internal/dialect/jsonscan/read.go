@@ -64,6 +64,17 @@ func Int(doc []byte, v Value) (int64, bool) {
 	return n, true
 }
 
+// At returns the value that begins at or, behind white space, after offset i;
+// its Kind is [None] when there is none that is whole and sound.
+func At(doc []byte, i int) Value {
+	i = skipSpace(doc, i)
+	kind, end, reason := skipValue(doc, i)
+	if reason != "" {
+		return Value{}
+	}
+	return Value{Kind: kind, Start: i, End: end}
+}
+
 // Find returns the value of the first member of that name in an object value;
 // its Kind is [None] when there is none.
 func Find(doc []byte, object Value, name string) Value {

@@ -27,8 +27,10 @@ type Stream struct {
 type capture struct {
 	name  string
 	value []byte
-	// over tells that the value was too large to keep.
+	// over tells that the value was too large to keep, or is only watched for.
 	over bool
+	// watched tells that the value is never kept, seen that the member began.
+	watched, seen bool
 }
 
 // maxKey is the longest member name that can be captured.
@@ -77,6 +79,22 @@ func NewStream(names ...string) *Stream {
 		s.captures[i].name = name
 	}
 	return s
+}
+
+// Watch also looks out for a member of the outermost object without keeping its
+// value; see Seen.
+func (s *Stream) Watch(name string) {
+	s.captures = append(s.captures, capture{name: name, watched: true})
+}
+
+// Seen reports whether a member of that name, captured or watched, has begun.
+func (s *Stream) Seen(name string) bool {
+	for i := range s.captures {
+		if s.captures[i].name == name && s.captures[i].seen {
+			return true
+		}
+	}
+	return false
 }
 
 // Captured returns the value of the last member of that name, nil if it has not
@@ -263,8 +281,9 @@ func (s *Stream) stepColon(c byte) {
 	}
 	for i := range s.captures {
 		if s.captures[i].name == string(s.key[:s.keyLen]) {
-			s.current = &s.captures[i]
-			s.current.value, s.current.over = s.current.value[:0], false
+			c := &s.captures[i]
+			c.value, c.over, c.seen = c.value[:0], c.watched, true
+			s.current = c
 		}
 	}
 }

@@ -1,0 +1,151 @@
+package openai
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
+)
+
+// flavor is one dialect of the family: they differ in where things are and in
+// how the credential is shown, not in what bodies say.
+type flavor struct {
+	name string
+	// base is the root that applies when a provider has none; "" requires one.
+	base string
+	// azure selects the api-key field and the deployment paths.
+	azure bool
+}
+
+var _ dialect.Dialect = flavor{}
+
+// Dialects returns the dialects of this package:
+//
+//   - openai: base_url defaults to https://api.openai.com/v1.
+//   - openai-compatible: base_url is the root that paths such as
+//     /chat/completions are appended to; one without a path means /v1.
+//   - azure-openai: base_url is the resource, https://NAME.openai.azure.com;
+//     with api_version its deployment paths are used, without its v1 paths.
+//
+// All of them read the settings organization and project (sent as
+// OpenAI-Organization and OpenAI-Project) and stream_usage (false for a target
+// that refuses stream_options).
+func Dialects() []dialect.Dialect {
+	return []dialect.Dialect{
+		flavor{name: "openai", base: "https://api.openai.com/v1"},
+		flavor{name: "openai-compatible"},
+		flavor{name: "azure-openai", azure: true},
+	}
+}
+
+// Name implements [dialect.Dialect].
+func (f flavor) Name() string { return f.name }
+
+// Check implements [dialect.Dialect].
+func (f flavor) Check(p *sluice.Provider) error {
+	if p.BaseURL == "" && f.base == "" {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "base_url is required for type %s", f.name).At("/base_url")
+	}
+	for _, e := range endpoints {
+		if strings.HasSuffix(strings.TrimRight(p.BaseURL, "/"), e.path) {
+			return sluice.Errorf(sluice.CodeInvalidRequest, "base_url must be the root, without %s", e.path).At("/base_url")
+		}
+	}
+	if _, err := f.root(p); err != nil {
+		return err
+	}
+	if p.APIVersion != "" && !f.azure {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "api_version is for type azure-openai").At("/api_version")
+	}
+	if strings.ContainsFunc(p.APIKey, isControl) {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "api_key holds a control character").At("/api_key")
+	}
+	return checkSettings(p.Settings)
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7F }
+
+// checkSettings accepts the settings that [Dialects] names.
+func checkSettings(settings map[string]any) error {
+	for name, value := range settings {
+		var ok bool
+		switch name {
+		case "organization", "project":
+			var s string
+			s, ok = value.(string)
+			ok = ok && !strings.ContainsFunc(s, isControl)
+		case "stream_usage":
+			_, ok = value.(bool)
+		default:
+			return sluice.Errorf(sluice.CodeInvalidRequest, "unknown setting; organization, project and stream_usage are known").At("/settings/" + name)
+		}
+		if !ok {
+			return sluice.Errorf(sluice.CodeInvalidRequest, "the setting has the wrong type").At("/settings/" + name)
+		}
+	}
+	return nil
+}
+
+// root is the URL that operation paths are appended to, without a slash at its
+// end.
+func (f flavor) root(p *sluice.Provider) (*url.URL, error) {
+	raw := p.BaseURL
+	if raw == "" {
+		raw = f.base
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "base_url is not a URL").At("/base_url")
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	switch {
+	case f.azure:
+		// Whatever of the fixed part was given, the resource is what counts.
+		path = strings.TrimSuffix(strings.TrimSuffix(path, "/v1"), "/openai")
+	case path == "":
+		path = "/v1"
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, RawPath: path, Path: path}, nil
+}
+
+// target is the request target of an operation.
+func (f flavor) target(root *url.URL, op dialect.Operation, account *dialect.Account) string {
+	switch {
+	case !f.azure:
+		return root.Path + op.Path
+	case account.Provider.APIVersion == "":
+		return root.Path + "/openai/v1" + op.Path
+	default:
+		return root.Path + "/openai/deployments/" + url.PathEscape(account.Model) + op.Path +
+			"?api-version=" + url.QueryEscape(account.Provider.APIVersion)
+	}
+}
+
+// Open implements [dialect.Dialect] for asks of the OpenAI surface.
+func (f flavor) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, error) {
+	a, ok := ask.Detail.(*asked)
+	if !ok || a.endpoint == nil {
+		return nil, sluice.Errorf(sluice.CodeUnsupported, "type %s cannot answer the %s surface", f.name, ask.Surface)
+	}
+	root, err := f.root(account.Provider)
+	if err != nil {
+		return nil, err
+	}
+	l := &leg{flavor: f, asked: a, account: account, root: root}
+	l.scrub = newScrubber(account.APIKey, root.Host, f.secretBase(root))
+	return l, nil
+}
+
+// secretBase is the part of the base URL that no answer may show: the resource
+// of azure, the whole URL elsewhere, nothing when it is the vendor's public one.
+func (f flavor) secretBase(root *url.URL) string {
+	switch base := root.Host + root.Path; {
+	case f.azure:
+		return root.Host
+	case strings.HasSuffix(f.base, "://"+base):
+		return ""
+	default:
+		return base
+	}
+}

@@ -1,0 +1,388 @@
+package openai
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+	"github.com/sluicegate/sluice/internal/dialect/sse"
+)
+
+// Limits of one stream.
+const (
+	// maxEvent is the largest event of text, maxPicture that of pictures and
+	// sound, which carry base64.
+	maxEvent   = 1 << 20
+	maxPicture = 16 << 20
+	// maxLifecycle is how much is held back while no content has come.
+	maxLifecycle = 64 << 10
+)
+
+// doneEvent ends a stream of chunks.
+const doneEvent = "data: [DONE]\n\n"
+
+// events is a streamed answer. Events pass as they stand; what is read of them
+// is found by searching, and only the first ones, and those that hold an error
+// or usage, are walked.
+type events struct {
+	leg     *leg
+	scanner sse.Scanner
+	// chunks tells chat and completions, which end in [DONE], from the typed
+	// events of pictures and sound.
+	chunks bool
+	// out is what the client gets next; until released it only grows.
+	out []byte
+	// released tells that content has come: until then another target could
+	// still take over, so nothing is given out.
+	released bool
+	given    bool
+	begun    bool
+	// refusal collects a document that came in place of a stream.
+	refusal *document
+	// fault is the error that follows bytes already returned.
+	fault error
+	// answered tells that a chunk came at all, finished that one said why it
+	// ended, done that [DONE] came; dropped that the last event was kept back.
+	answered, finished, done, dropped bool
+	stated                            sluice.Usage
+	isStated                          bool
+	tokens                            int64
+}
+
+func newEvents(l *leg) *events {
+	e := &events{leg: l, scanner: sse.Scanner{Max: maxPicture}}
+	if name := l.asked.endpoint.name; name == opChat || name == opCompletions {
+		e.chunks, e.scanner.Max = true, maxEvent
+	}
+	return e
+}
+
+func (e *events) delivered() bool { return e.given }
+
+func (e *events) usage() (sluice.Usage, bool) { return e.stated, e.isStated }
+
+func (e *events) output() int64 { return e.tokens }
+
+func (e *events) feed(b []byte) ([]byte, error) {
+	if e.fault != nil {
+		return nil, e.fault
+	}
+	if !e.begun {
+		if err := e.begin(b); err != nil {
+			return nil, err
+		}
+	}
+	if e.refusal != nil {
+		_, err := e.refusal.feed(b)
+		return nil, err
+	}
+	e.recycle()
+	e.scanner.Push(b)
+	return e.give(e.drain())
+}
+
+// begin looks at the first bytes, whatever the content type said.
+func (e *events) begin(b []byte) error {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	if len(b) == 0 {
+		return nil
+	}
+	e.begun = true
+	switch c := b[0]; {
+	case c == '{':
+		e.refusal = newDocument(e.leg)
+		return nil
+	case c == ':' || c == 0xEF || 'a' <= c && c <= 'z':
+		return nil
+	}
+	return e.leg.broken("it is not a stream of events")
+}
+
+// recycle empties what has been given out.
+func (e *events) recycle() {
+	if e.released {
+		e.out = e.out[:0]
+	}
+}
+
+// drain takes the events that are whole, until one is at fault.
+func (e *events) drain() error {
+	var ev sse.Event
+	for e.scanner.Next(&ev) {
+		if err := e.take(&ev); err != nil {
+			return err
+		}
+	}
+	if e.scanner.TooLarge() {
+		return sluice.Errorf(sluice.CodeProviderTooLarge, "the provider's answer holds an event of more than %d bytes", e.scanner.Max)
+	}
+	if len(e.out) > maxLifecycle {
+		e.released = true
+	}
+	return nil
+}
+
+// give returns what is ready. What came before a fault is delivered first.
+func (e *events) give(err error) ([]byte, error) {
+	if err != nil && (!e.released || len(e.out) == 0) {
+		return nil, err
+	}
+	e.fault = err
+	if !e.released || len(e.out) == 0 {
+		return nil, nil
+	}
+	e.given = true
+	return e.leg.scrub.answer(e.out), nil
+}
+
+// pass hands an event on, drop keeps it back.
+func (e *events) pass(ev *sse.Event) {
+	e.out = append(e.out, ev.Raw...)
+	e.dropped = false
+}
+
+func (e *events) drop() { e.dropped = true }
+
+// take decides on one event.
+func (e *events) take(ev *sse.Event) error {
+	data := bytes.TrimSpace(ev.Data)
+	switch {
+	case ev.Tail:
+		if !e.dropped {
+			e.out = append(e.out, ev.Raw...)
+		}
+	case e.done:
+		e.drop() // nothing follows [DONE], not even a second one
+	case len(data) == 0:
+		e.pass(ev)
+	case string(data) == "[DONE]":
+		return e.takeDone(ev)
+	default:
+		return e.takeData(ev, data)
+	}
+	return nil
+}
+
+func (e *events) takeDone(ev *sse.Event) error {
+	if !e.answered {
+		return e.leg.broken("it is done before it began")
+	}
+	e.done, e.released = true, true
+	e.pass(ev)
+	return nil
+}
+
+// takeData decides on an event with data: search first, walk only if needed.
+func (e *events) takeData(ev *sse.Event, data []byte) error {
+	if string(ev.Name) == "error" {
+		return e.leg.embedded(data)
+	}
+	mayErr := bytes.Contains(data, []byte(`"error"`))
+	usage := memberAfter(data, `"usage"`)
+	if e.released && !mayErr && usage.Kind != jsonscan.Object {
+		e.measure(data)
+		e.pass(ev)
+		return nil
+	}
+	c, err := e.walk(data)
+	if err != nil {
+		return err
+	}
+	if c.usage.Kind == jsonscan.Object {
+		e.state(c.usage.In(data))
+		if e.chunks && c.empty && !e.leg.asked.ask.WantsUsage {
+			e.drop()
+			return nil
+		}
+	}
+	e.measure(data)
+	e.released = e.released || c.content
+	e.pass(ev)
+	return nil
+}
+
+// chunk is what matters of one walked event.
+type chunk struct {
+	usage jsonscan.Value
+	// empty tells that it holds no choice; content that it holds something a
+	// user would see, or the end.
+	empty, content bool
+}
+
+// walk reads one event's top level. An error in it is returned as such.
+func (e *events) walk(data []byte) (chunk, error) {
+	c := chunk{empty: true, content: !e.chunks}
+	members := jsonscan.Document(data)
+	for members.Next() {
+		v := members.Value()
+		switch string(members.Key()) {
+		case "error":
+			if v.Kind == jsonscan.Object || v.Kind == jsonscan.String {
+				return c, e.leg.embedded(data)
+			}
+		case "object":
+			if jsonscan.Is(data, v, "error") {
+				return c, e.leg.embedded(data)
+			}
+		case "usage":
+			c.usage = v
+		case "choices":
+			for choice := v.Elements(data); choice.Next(); {
+				c.empty = false
+				c.content = c.content || visible(data, choice.Value())
+			}
+		}
+	}
+	if err := members.Err(); err != nil {
+		return c, e.leg.broken("an event of it is " + err.Error())
+	}
+	return c, nil
+}
+
+// visible reports whether a choice of a chunk is more than the announcement of
+// a role.
+func visible(data []byte, choice jsonscan.Value) bool {
+	for m := choice.Members(data); m.Next(); {
+		v := m.Value()
+		switch string(m.Key()) {
+		case "finish_reason":
+			if v.Kind == jsonscan.String {
+				return true
+			}
+		case "text":
+			if holds(data, v) {
+				return true
+			}
+		case "delta":
+			for d := v.Members(data); d.Next(); {
+				if string(d.Key()) != "role" && holds(data, d.Value()) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// holds reports whether a value is more than null, "", [] or {}.
+func holds(data []byte, v jsonscan.Value) bool {
+	switch v.Kind {
+	case jsonscan.String:
+		return v.End-v.Start > 2
+	case jsonscan.Array:
+		e := v.Elements(data)
+		return e.Next()
+	case jsonscan.Object:
+		m := v.Members(data)
+		return m.Next()
+	}
+	return v.Kind != jsonscan.Null && v.Kind != jsonscan.None
+}
+
+// state takes a usage object; the last one that can be believed counts.
+func (e *events) state(text []byte) {
+	if u, ok := parseUsage(text, e.leg.asked.endpoint.name == opImages); ok {
+		e.stated, e.isStated = u, true
+	}
+}
+
+// measure notes the end and estimates the size of one passing event.
+func (e *events) measure(data []byte) {
+	e.answered = true
+	if !e.chunks {
+		kind, _ := jsonscan.Text(data, memberAfter(data, `"type"`))
+		e.finished = e.finished || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
+		return
+	}
+	if memberAfter(data, `"finish_reason"`).Kind == jsonscan.String {
+		e.finished = true
+	}
+	text := 0
+	if v := memberAfter(data, `"delta"`); v.Kind == jsonscan.Object {
+		for m := v.Members(data); m.Next(); {
+			if string(m.Key()) != "role" {
+				text += textSize(m.Value())
+			}
+		}
+	} else {
+		text = textSize(memberAfter(data, `"text"`))
+	}
+	if text > 0 {
+		// A chunk is at least one token, most often exactly one.
+		e.tokens += max(1, int64(text)/bytesUsual)
+	}
+}
+
+// textSize is how many bytes of text a value holds, about.
+func textSize(v jsonscan.Value) int {
+	switch v.Kind {
+	case jsonscan.String:
+		return v.End - v.Start - 2
+	case jsonscan.Array, jsonscan.Object:
+		return v.End - v.Start
+	}
+	return 0
+}
+
+// memberAfter finds a member by its quoted name, at any depth. Within a string
+// the name's quotes would be escaped, so it cannot be mistaken for text.
+func memberAfter(data []byte, quoted string) jsonscan.Value {
+	for at := 0; ; {
+		i := bytes.Index(data[at:], []byte(quoted))
+		if i < 0 {
+			return jsonscan.Value{}
+		}
+		at += i + len(quoted)
+		colon := at
+		for colon < len(data) && (data[colon] == ' ' || data[colon] == '\t' || data[colon] == '\n' || data[colon] == '\r') {
+			colon++
+		}
+		if colon < len(data) && data[colon] == ':' {
+			if v := jsonscan.At(data, colon+1); v.Kind != jsonscan.Null {
+				return v
+			}
+		}
+	}
+}
+
+func (e *events) finish() ([]byte, error) {
+	if e.fault != nil {
+		return nil, e.fault
+	}
+	if e.refusal != nil {
+		if _, err := e.refusal.finish(); err != nil {
+			return nil, err
+		}
+		return nil, e.leg.broken("it is a document where a stream was asked for")
+	}
+	e.recycle()
+	if err := e.last(); err != nil {
+		return nil, err
+	}
+	switch {
+	case e.done:
+	case !e.finished:
+		return nil, e.leg.broken("it ended before it was complete")
+	case e.chunks:
+		e.out = append(e.out, doneEvent...)
+	}
+	e.released = true
+	return e.give(nil)
+}
+
+// last takes an event whose blank line is missing, if it is whole otherwise.
+func (e *events) last() error {
+	rest := e.scanner.Rest()
+	if len(rest) == 0 || e.done {
+		return nil
+	}
+	if i := bytes.LastIndex(rest, []byte("data:")); i >= 0 {
+		data := bytes.TrimSpace(rest[i+len("data:"):])
+		if string(data) != "[DONE]" && jsonscan.At(data, 0).End != len(data) {
+			return nil // cut off within: incomplete is what the caller finds
+		}
+	}
+	e.scanner.Push([]byte("\n\n"))
+	return e.drain()
+}

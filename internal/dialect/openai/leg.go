@@ -1,0 +1,165 @@
+package openai
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
+)
+
+// leg is one attempt. What comes back is one of three kinds of answer: a JSON
+// document, a stream of events, or bytes that mean nothing to us (audio, text).
+type leg struct {
+	flavor  flavor
+	asked   *asked
+	account dialect.Account
+	root    *url.URL
+	scrub   scrubber
+	// answer is set by Begin.
+	answer answer
+	// failed tells that the answer turned out to be none before a byte of it
+	// was delivered, so that nothing is to be charged.
+	failed bool
+}
+
+var _ dialect.Leg = (*leg)(nil)
+
+// answer is one kind of success, read in pieces. Both methods return bytes or
+// an error, never both.
+type answer interface {
+	feed(b []byte) ([]byte, error)
+	finish() ([]byte, error)
+	// delivered reports whether feed or finish has returned bytes.
+	delivered() bool
+	// usage is what the target stated, and whether it did.
+	usage() (sluice.Usage, bool)
+	// output estimates the tokens of what has come so far.
+	output() int64
+}
+
+// Outbound implements [dialect.Leg]: targets of this family are on the network.
+func (l *leg) Outbound() sluice.Outbound { return nil }
+
+// Begin implements [dialect.Leg].
+func (l *leg) Begin(h *sluice.RespHead, out *sluice.RespHead) error {
+	if h.Status < 200 || h.Status > 299 || h.Status == 204 || h.Status == 205 {
+		l.failed = true
+		return l.broken("its status is not that of an answer").With("provider_status", h.Status)
+	}
+	if coding := h.Fields.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		l.failed = true
+		return l.broken("it is compressed, which was not asked for")
+	}
+	contentType, err := l.choose(mediaType(h.Fields.Get("Content-Type")))
+	if err != nil {
+		l.failed = true
+		return err
+	}
+	out.Status, out.ContentLength = 200, h.ContentLength
+	if _, streamed := l.answer.(*events); streamed {
+		out.ContentLength = -1
+	}
+	out.Fields.Reset()
+	out.Fields.Add("Content-Type", contentType)
+	passFields(&h.Fields, &out.Fields)
+	return nil
+}
+
+// mediaType is a content type without its parameters, in lower case.
+func mediaType(contentType string) string {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// choose picks the kind of answer from what was asked for and from what the
+// target says it sends, and returns the content type for the client.
+func (l *leg) choose(kind string) (contentType string, err error) {
+	ask := &l.asked.ask
+	switch {
+	case kind == "text/html", kind == "text/xml", kind == "application/xml":
+		return "", l.broken("it is " + kind)
+	case ask.Stream:
+		l.answer = newEvents(l)
+		return "text/event-stream", nil
+	case kind == "text/event-stream":
+		return "", l.broken("it is a stream, which was not asked for")
+	case l.asked.endpoint.binary && kind != "application/json":
+		if !playable(kind) {
+			return "", l.broken("its content type cannot be that of this operation")
+		}
+		l.answer = newOpaque(l)
+		return kind, nil
+	case l.asked.endpoint.path == "/audio/speech":
+		return "", l.broken("it is JSON, not sound")
+	}
+	l.answer = newDocument(l)
+	return "application/json", nil
+}
+
+// playable reports whether a content type can be a recording or a transcript.
+func playable(kind string) bool {
+	switch kind {
+	case "application/octet-stream", "application/x-subrip", "text/plain", "text/vtt", "text/srt", "application/ogg", "video/mp4":
+		return true
+	}
+	return strings.HasPrefix(kind, "audio/")
+}
+
+// renamed are the only response fields of a target that a client sees, besides
+// the content type: under our own names, because they speak of the account that
+// answered, not of the client's key.
+var renamed = []struct{ from, to string }{
+	{"openai-processing-ms", "X-Sluice-Provider-Processing-Ms"},
+	{"x-ratelimit-limit-requests", "X-Sluice-Provider-Limit-Requests"},
+	{"x-ratelimit-limit-tokens", "X-Sluice-Provider-Limit-Tokens"},
+	{"x-ratelimit-remaining-requests", "X-Sluice-Provider-Remaining-Requests"},
+	{"x-ratelimit-remaining-tokens", "X-Sluice-Provider-Remaining-Tokens"},
+	{"x-ratelimit-reset-requests", "X-Sluice-Provider-Reset-Requests"},
+	{"x-ratelimit-reset-tokens", "X-Sluice-Provider-Reset-Tokens"},
+	{"retry-after", "Retry-After"},
+}
+
+func passFields(from, to *sluice.Fields) {
+	for _, f := range renamed {
+		if value, ok := from.Lookup(f.from); ok && len(value) <= 64 {
+			to.Add(f.to, value)
+		}
+	}
+}
+
+// Feed implements [dialect.Leg].
+func (l *leg) Feed(b []byte) ([]byte, error) {
+	out, err := l.answer.feed(b)
+	return l.deliver(out, err)
+}
+
+// Finish implements [dialect.Leg].
+func (l *leg) Finish() ([]byte, error) {
+	out, err := l.answer.finish()
+	return l.deliver(out, err)
+}
+
+func (l *leg) deliver(out []byte, err error) ([]byte, error) {
+	if err != nil {
+		l.failed = !l.answer.delivered()
+		return nil, err
+	}
+	return out, nil
+}
+
+// Usage implements [dialect.Leg].
+func (l *leg) Usage() (sluice.Usage, sluice.UsageSource) {
+	if l.answer == nil || l.failed {
+		return sluice.Usage{}, sluice.UsageNone
+	}
+	if u, ok := l.answer.usage(); ok {
+		return u, sluice.UsageProvider
+	}
+	ask := &l.asked.ask
+	u := sluice.Usage{Input: ask.InputEstimate, Output: l.answer.output()}
+	if most := ask.MaxTokens * ask.Choices; most > 0 {
+		u.Output = min(u.Output, most)
+	}
+	return u, sluice.UsageEstimated
+}

@@ -1,0 +1,47 @@
+package openai
+
+import (
+	"bytes"
+
+	"github.com/sluicegate/sluice"
+)
+
+// opaque is an answer whose bytes mean nothing to us: sound, subtitles.
+type opaque struct {
+	leg    *leg
+	window window
+	bytes  int64
+	given  bool
+}
+
+func newOpaque(l *leg) *opaque { return &opaque{leg: l, window: window{scrub: l.scrub}} }
+
+func (o *opaque) feed(b []byte) ([]byte, error) {
+	if o.bytes == 0 && bytes.HasPrefix(bytes.TrimSpace(b), []byte("<")) {
+		return nil, o.leg.broken("it is a page of markup")
+	}
+	o.bytes += int64(len(b))
+	out := o.window.pass(b)
+	o.given = o.given || len(out) > 0
+	return out, nil
+}
+
+func (o *opaque) finish() ([]byte, error) {
+	if o.bytes == 0 {
+		return nil, o.leg.broken("it is empty")
+	}
+	o.given = true
+	return o.window.rest(), nil
+}
+
+func (o *opaque) delivered() bool { return o.given }
+
+func (o *opaque) usage() (sluice.Usage, bool) { return sluice.Usage{}, false }
+
+// output counts text; how many tokens a recording has only the target knows.
+func (o *opaque) output() int64 {
+	if o.leg.asked.endpoint.path == "/audio/speech" {
+		return 0
+	}
+	return o.bytes / bytesUsual
+}

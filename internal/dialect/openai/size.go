@@ -1,0 +1,74 @@
+package openai
+
+import (
+	"bytes"
+
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+)
+
+// What media cost in tokens: the most that a known model counts, and what is
+// usual. The size of an encoded image says nothing of its tokens.
+const (
+	imageUpper   = 1 << 16
+	imageUsual   = 1 << 10
+	audioUpper   = 50 // bytes of encoded audio for each token, at the least
+	audioUsual   = 1000
+	bytesUsual   = 4 // bytes of text for each token
+	fileUsual    = 20
+	promptsUpper = 1 << 10 // what a target's template adds around the messages
+)
+
+// size is what is known of an input's size without tokenising it.
+type size struct {
+	text, audio, files int64 // bytes
+	images             int64 // pieces
+}
+
+// tokens returns an upper bound and an estimate.
+func (s size) tokens() (upper, estimate int64) {
+	upper = s.text + s.files + s.audio/audioUpper + s.images*imageUpper + promptsUpper
+	estimate = s.text/bytesUsual + s.files/fileUsual + s.audio/audioUsual + s.images*imageUsual + 1
+	return upper, estimate
+}
+
+// readMessages looks for parts that are not text. Most bodies have none, which
+// a search for the words that such a part needs tells quickly.
+func (a *asked) readMessages(messages jsonscan.Value) error {
+	text := messages.In(a.ask.Body)
+	if !mayHoldMedia(text) {
+		return nil
+	}
+	body := a.ask.Body
+	for message := messages.Elements(body); message.Next(); {
+		content := jsonscan.Find(body, message.Value(), "content")
+		for part := content.Elements(body); part.Next(); {
+			a.readPart(part.Value())
+		}
+	}
+	return nil
+}
+
+// mayHoldMedia reports whether a part of another type than text can be in b;
+// an escaped type cannot be ruled out, so escapes count.
+func mayHoldMedia(b []byte) bool {
+	return bytes.Contains(b, []byte(`"image`)) || bytes.Contains(b, []byte(`"input_`)) ||
+		bytes.Contains(b, []byte(`"file`)) || bytes.Contains(b, []byte(`\u00`))
+}
+
+// readPart takes one content part's size out of the text.
+func (a *asked) readPart(part jsonscan.Value) {
+	kind, _ := jsonscan.Text(a.ask.Body, jsonscan.Find(a.ask.Body, part, "type"))
+	n := int64(part.End - part.Start)
+	switch kind {
+	case "image_url", "input_image", "image":
+		a.ask.NeedsVision = true
+		a.size.images++
+		a.size.text -= n
+	case "input_audio", "audio_url":
+		a.size.audio += n
+		a.size.text -= n
+	case "file", "input_file":
+		a.size.files += n
+		a.size.text -= n
+	}
+}

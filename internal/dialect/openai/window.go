@@ -1,0 +1,34 @@
+package openai
+
+// window scrubs bytes that pass by in pieces: it holds back as much as a secret
+// could straddle.
+type window struct {
+	scrub scrubber
+	// buf holds what was held back, behind what was given out before.
+	buf  []byte
+	sent int
+}
+
+// pass takes a piece and returns what can go on, leased until the next call.
+func (w *window) pass(b []byte) []byte {
+	if len(w.scrub.needles) == 0 {
+		return b
+	}
+	w.fill(b)
+	w.sent = max(0, len(w.buf)-w.scrub.overlap())
+	return w.buf[:w.sent]
+}
+
+// rest returns what was held back.
+func (w *window) rest() []byte {
+	w.fill(nil)
+	w.sent = len(w.buf)
+	return w.buf
+}
+
+// fill drops what was given out and adds b, scrubbed.
+func (w *window) fill(b []byte) {
+	n := copy(w.buf, w.buf[w.sent:])
+	w.buf = append(w.buf[:n], b...)
+	copy(w.buf, w.scrub.answer(w.buf))
+}
