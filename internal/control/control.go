@@ -10,8 +10,6 @@ package control
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
-	"io"
 	"log/slog"
 	"time"
 
@@ -43,7 +41,7 @@ type Config struct {
 	// Keyring seals secrets; required. One that does not open the database's
 	// check value makes New fail with [sluice.CodeMasterKey].
 	Keyring *seal.Keyring
-	// Plugins validates plugin configurations; nil refuses every plugin.
+	// Plugins validates plugin configurations; nil accepts any.
 	Plugins Plugins
 	// Dialects validates providers and surfaces; nil accepts any.
 	Dialects Dialects
@@ -60,8 +58,6 @@ type Config struct {
 	Passwords PasswordCost
 	// Clock tells the time; nil means time.Now.
 	Clock func() time.Time
-	// Random is the source of secrets; nil means crypto/rand.
-	Random io.Reader
 	// Log receives what operators need to know; nil discards.
 	Log *slog.Logger
 }
@@ -88,16 +84,13 @@ func New(cfg Config) (*Control, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	if cfg.Random == nil {
-		cfg.Random = rand.Reader
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Control{cfg: cfg, db: cfg.Store}
-	c.passwords = newPasswords(cfg.Passwords, cfg.Random)
+	c.passwords = newPasswords(cfg.Passwords)
 	c.tokens = newTokenSigner(cfg.TokenKey)
-	c.publisher.control = c
+	c.publisher = publisher{db: cfg.Store, deliver: cfg.Publish, log: cfg.Log}
 	return c, c.checkMasterKey(context.Background())
 }
 

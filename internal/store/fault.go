@@ -13,7 +13,8 @@ import (
 )
 
 // explain turns a driver's error into one that an operator can act on, naming
-// the file. Errors that carry a code already, and the end of a context, pass.
+// the file. Errors that carry a code already, the end of a context, and what is
+// not the driver's pass.
 func (db *DB) explain(err error) error {
 	var coded *sluice.Error
 	if err == nil || errors.As(err, &coded) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -21,7 +22,7 @@ func (db *DB) explain(err error) error {
 	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return fmt.Errorf("database %s: %w", db.path, err)
+		return err
 	}
 	if unique(e) {
 		return conflict(e)
