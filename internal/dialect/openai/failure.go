@@ -182,7 +182,7 @@ func (l *leg) embedded(body []byte) *sluice.Error {
 	return l.complain(c, status)
 }
 
-// broken is a success that is none.
+// broken says why a success is no answer.
 func (l *leg) broken(why string) *sluice.Error {
 	return sluice.Errorf(sluice.CodeProviderError, "the provider's answer cannot be used: %s", why)
 }
