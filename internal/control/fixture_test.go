@@ -149,4 +149,3 @@ func (p *plane) user(tenant, name string, roles ...string) control.Caller {
 }
 
 func named(tenant, name string) sluice.Meta { return sluice.Meta{Tenant: tenant, Name: name} }
-
