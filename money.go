@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -74,9 +75,10 @@ func (r Rate) String() string { return formatDecimal(int64(r), 15) }
 // MarshalJSON renders an exact JSON number.
 func (r Rate) MarshalJSON() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalJSON reads a JSON number or a decimal string, exactly.
+// UnmarshalJSON reads a JSON number or a decimal string, exactly. A number may
+// have an exponent: JavaScript and Python write 0.0000006 as 6e-7.
 func (r *Rate) UnmarshalJSON(b []byte) error {
-	v, err := ParseRate(strings.Trim(string(b), `"`))
+	v, err := ParseRate(plainDecimal(strings.Trim(string(b), `"`)))
 	if err != nil {
 		return err
 	}
@@ -127,6 +129,27 @@ func formatDecimal(v int64, scale int) string {
 		return sign + whole
 	}
 	return sign + whole + "." + frac
+}
+
+// plainDecimal writes a number with a small exponent without it. Anything else
+// is returned as it is, for the parser to judge.
+func plainDecimal(s string) string {
+	mantissa, exponent, found := strings.Cut(strings.ToLower(s), "e")
+	shift, err := strconv.Atoi(exponent)
+	rest, negative := strings.CutPrefix(mantissa, "-")
+	whole, frac, dotted := strings.Cut(rest, ".")
+	if !found || err != nil || max(shift, -shift) > 30 || len(rest) > 64 || whole == "" || dotted && frac == "" {
+		return s
+	}
+	point := len(whole) + shift
+	digits := strings.Repeat("0", max(0, 1-point)) + whole + frac
+	point = max(point, 1)
+	digits += strings.Repeat("0", max(0, point-len(digits)))
+	out := strings.TrimRight(strings.TrimRight(digits[:point]+"."+digits[point:], "0"), ".")
+	if negative {
+		return "-" + out
+	}
+	return out
 }
 
 // parseDecimal reads a plain decimal as an integer scaled by 10^scale.

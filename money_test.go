@@ -155,7 +155,7 @@ func TestMoneyJSON(t *testing.T) {
 	if err != nil || string(out) != text {
 		t.Errorf("wrote %s, %v", out, err)
 	}
-	for _, bad := range []string{`{"amount":1e3}`, `{"amount":true}`, `{"amount":"1.0000000001"}`, `{"cost_per_token":1e-7}`} {
+	for _, bad := range []string{`{"amount":1e3}`, `{"amount":true}`, `{"amount":"1.0000000001"}`, `{"cost_per_token":1e-16}`, `{"cost_per_token":"1.e-7"}`, `{"cost_per_token":1e99}`} {
 		if json.Unmarshal([]byte(bad), &in) == nil {
 			t.Errorf("%s was accepted", bad)
 		}
@@ -181,4 +181,18 @@ func FuzzDecimal(f *testing.F) {
 			t.Fatalf("%q was read as %s", text, v)
 		}
 	})
+}
+
+// TestRateReadsExponents keeps clients working whose language writes small
+// numbers as 6e-7: they would be refused a price that they state correctly.
+func TestRateReadsExponents(t *testing.T) {
+	for text, want := range map[string]string{
+		"6e-7": "0.0000006", "6E-07": "0.0000006", "1.25e-5": "0.0000125", "3e-15": "0.000000000000003",
+		"12.5e1": "125", "2e3": "2000", "0e0": "0", "1.50e-3": "0.0015", `"6e-7"`: "0.0000006",
+	} {
+		var r sluice.Rate
+		if err := json.Unmarshal([]byte(text), &r); err != nil || r.String() != want {
+			t.Errorf("%s is read as %s, %v; want %s", text, r, err, want)
+		}
+	}
 }
