@@ -64,7 +64,7 @@ func credential(h *sluice.Head) (string, error) {
 	found := ""
 	for i := range h.Fields.Len() {
 		token, ok := tokenOf(h.Fields.At(i))
-		if !ok {
+		if !ok || token == "" {
 			continue
 		}
 		if found != "" && token != found {
