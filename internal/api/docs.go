@@ -61,7 +61,7 @@ func (s *server) docsView() docsView {
 		for _, path := range sortedKeys(doc.Paths) {
 			for _, op := range operations(doc.Paths[path]) {
 				if op.Tags[0] == tag.Name {
-					section.Operations = append(section.Operations, docsOperationOf(op))
+					section.Operations = append(section.Operations, docsOperationOf(doc, op))
 				}
 			}
 		}
@@ -74,7 +74,7 @@ func (s *server) docsView() docsView {
 	return view
 }
 
-func docsOperationOf(op *huma.Operation) docsOperation {
+func docsOperationOf(doc *huma.OpenAPI, op *huma.Operation) docsOperation {
 	out := docsOperation{ID: op.OperationID, Method: op.Method, Path: op.Path, Summary: op.Summary, Description: op.Description,
 		Open: len(op.Security) == 0, Params: op.Parameters}
 	if op.RequestBody != nil {
@@ -87,8 +87,12 @@ func docsOperationOf(op *huma.Operation) docsOperation {
 		}
 	}
 	for _, status := range sortedKeys(op.Responses) {
-		r := docsResponse{Status: status, Description: op.Responses[status].Description}
-		if media := op.Responses[status].Content[mediaJSON]; media != nil {
+		response := op.Responses[status]
+		if code, shared := strings.CutPrefix(response.Ref, responsePrefix); shared {
+			response = doc.Components.Responses[code]
+		}
+		r := docsResponse{Status: status, Description: response.Description}
+		if media := response.Content[mediaJSON]; media != nil {
 			r.Body = linkTo(media.Schema)
 		}
 		out.Responses = append(out.Responses, r)

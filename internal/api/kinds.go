@@ -55,7 +55,7 @@ func (s *server) registerResources() {
 		summary: "Binds paths to an upstream, or to an LLM surface.", filters: []string{"status", "upstream", "group", "surface"},
 		example: map[string]any{"name": "orders", "paths": []string{"/orders/*"}, "upstream": "orders", "plugins": map[string]any{"key-auth": map[string]any{}}}, of: (*control.Session).Routes})
 	registerKind(s, kind[sluice.Upstream]{name: sluice.KindUpstream, singular: "upstream",
-		summary: "A service behind the gateway: nodes that answer alike.",
+		summary: "A service behind the gateway: nodes that answer alike.", filters: []string{"scheme"},
 		example: map[string]any{"name": "orders", "nodes": []map[string]any{{"host": "10.0.0.7", "port": 8080}}}, of: (*control.Session).Upstreams})
 }
 

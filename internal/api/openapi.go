@@ -38,7 +38,7 @@ func (s *server) document() *huma.OpenAPI {
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}},
 		Servers: []*huma.Server{{URL: s.serverURL()}},
 		Tags:    documentTags(),
-		Components: &huma.Components{Schemas: registry, Examples: s.errorExamples(), SecuritySchemes: map[string]*huma.SecurityScheme{
+		Components: &huma.Components{Schemas: registry, Examples: s.errorExamples(), Responses: map[string]*huma.Response{}, SecuritySchemes: map[string]*huma.SecurityScheme{
 			schemeBearer:  {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The access_token of POST /v1/auth/token."},
 			schemeSession: {Type: "apiKey", In: "cookie", Name: s.cookieName(), Description: "The cookie of POST /v1/auth/session; writes also need " + csrfHeader + "."},
 		}},
@@ -63,28 +63,41 @@ func documentTags() []*huma.Tag {
 		&huma.Tag{Name: "system", Description: "The processes themselves."})
 }
 
-// errorResponses documents the errors of an operation, one response for each
-// status with every code that it may carry.
+// errorResponses documents the errors of an operation by status. A status that
+// means one code only refers to that code's response.
 func (s *server) errorResponses(op operation) map[string]*huma.Response {
 	codes := append([]sluice.Code{sluice.CodeInternal, sluice.CodeUnavailable}, op.errors...)
 	if op.body != nil {
 		codes = append(codes, sluice.CodeInvalidRequest, sluice.CodeTooLarge, sluice.CodeMediaType, sluice.CodeSlowClient)
 	}
 	slices.Sort(codes)
-	schema := s.problemSchema()
-	out := map[string]*huma.Response{}
+	byStatus := map[string][]sluice.Code{}
 	for _, code := range slices.Compact(codes) {
-		info := sluice.CodeInfo(code)
-		status := strconv.Itoa(info.Status)
-		if out[status] == nil {
-			out[status] = &huma.Response{Content: map[string]*huma.MediaType{mediaJSON: {Schema: schema, Examples: map[string]*huma.Example{}}}}
-		} else {
-			out[status].Description += " "
+		status := strconv.Itoa(sluice.CodeInfo(code).Status)
+		byStatus[status] = append(byStatus[status], code)
+	}
+	out := map[string]*huma.Response{}
+	for status, codes := range byStatus {
+		if out[status] = s.errorResponse(codes); len(codes) == 1 {
+			s.api.OpenAPI().Components.Responses[string(codes[0])] = out[status]
+			out[status] = &huma.Response{Ref: responsePrefix + string(codes[0])}
 		}
-		out[status].Description += fmt.Sprintf("%s: %s", code, info.English)
-		out[status].Content[mediaJSON].Examples[string(code)] = &huma.Example{Ref: "#/components/examples/" + string(code)}
 	}
 	return out
+}
+
+// responsePrefix begins references to the responses of single codes.
+const responsePrefix = "#/components/responses/"
+
+// errorResponse documents a status that carries one of the codes.
+func (s *server) errorResponse(codes []sluice.Code) *huma.Response {
+	texts, examples := make([]string, 0, len(codes)), map[string]*huma.Example{}
+	for _, code := range codes {
+		texts = append(texts, string(code)+": "+sluice.CodeInfo(code).English)
+		examples[string(code)] = &huma.Example{Ref: "#/components/examples/" + string(code)}
+	}
+	return &huma.Response{Description: strings.Join(texts, " "),
+		Content: map[string]*huma.MediaType{mediaJSON: {Schema: s.problemSchema(), Examples: examples}}}
 }
 
 // errorExamples shows every error once; responses refer to them.
@@ -186,4 +199,3 @@ func operations(item *huma.PathItem) []*huma.Operation {
 	all := []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete}
 	return slices.DeleteFunc(all, func(op *huma.Operation) bool { return op == nil })
 }
-

@@ -35,6 +35,7 @@ type operation struct {
 	body     reflect.Type
 	patch    bool
 	optional bool // the body may be left out
+	filters  bool // query parameters that are not listed are fields to filter by
 	upsert   bool // success is 201 when it created the object
 	example  any
 	// errors lists the codes that the operation may answer beyond those that
@@ -88,6 +89,8 @@ func (op operation) huma() huma.Operation {
 		OperationID: op.id, Method: op.method, Path: op.path,
 		Tags: []string{op.tag}, Summary: op.summary, Description: op.description,
 		DefaultStatus: op.status,
+		// A misspelt dry_run must not become a real write.
+		RejectUnknownQueryParameters: !op.filters,
 	}
 }
 
@@ -152,22 +155,48 @@ func (s *server) refusal(ctx huma.Context, _ string, v any) (any, error) {
 	if len(model.Errors) > 0 {
 		first := model.Errors[0]
 		_, name, _ := strings.Cut(first.Location, ".")
-		err = invalid(name, "parameter %s: %s", name, first.Message)
+		err = invalid(name, "parameter %s: %s", clipped(name), parameterText(first.Message))
 	}
 	p := s.problem(exchangeOf(ctx.Context()).r, err)
-	if w, ok := ctx.(*refusalWriter); ok {
+	ctx.SetHeader("Content-Type", mediaJSON)
+	if w := refusalWriterOf(ctx); w != nil {
 		w.status = p.status
 	}
 	return p, nil
+}
+
+// parameterText says what a parameter must be, without Go's words.
+func parameterText(text string) string {
+	if strings.HasPrefix(text, "invalid date/time") {
+		return timeText
+	}
+	return text
+}
+
+// refusalWriterOf finds the writer below contexts that later middleware wrapped
+// around it.
+func refusalWriterOf(ctx huma.Context) *refusalWriter {
+	for {
+		if w, ok := ctx.(*refusalWriter); ok {
+			return w
+		}
+		outer, ok := ctx.(interface{ Unwrap() huma.Context })
+		if !ok {
+			return nil
+		}
+		ctx = outer.Unwrap()
+	}
 }
 
 // humaConfig sets huma up: JSON only, our documents, our errors. An Accept
 // header is not negotiated: RFC 9110, section 12.5.1, lets a server with one
 // representation send it.
 func (s *server) humaConfig() huma.Config {
+	format := huma.Format{Marshal: encodeJSON, Unmarshal: json.Unmarshal}
 	cfg := huma.Config{
-		OpenAPI:       s.document(),
-		Formats:       map[string]huma.Format{mediaJSON: {Marshal: encodeJSON, Unmarshal: json.Unmarshal}},
+		OpenAPI: s.document(),
+		// huma looks its own errors, which refusal translates, up as "json".
+		Formats:       map[string]huma.Format{mediaJSON: format, "json": format},
 		DefaultFormat: mediaJSON,
 		Transformers:  []huma.Transformer{s.refusal},
 	}

@@ -28,6 +28,7 @@ func (in RecordsFilter) query() sluice.RecordQuery {
 		Route: in.Route, Outcome: in.Outcome, From: in.From, To: in.To}
 }
 
+// PageQuery asks for one page of a list.
 type PageQuery struct {
 	Cursor string `query:"cursor" doc:"The next of the previous page."`
 	Limit  int    `query:"limit" minimum:"0" maximum:"500" doc:"The size of a page; 0 means 50."`

@@ -114,7 +114,7 @@ func registerList[T any](s *server, k kind[T], path, id string) {
 	for _, f := range k.filters {
 		params = append(params, &huma.Param{Name: f, In: "query", Description: "Keeps objects whose " + f + " is exactly this.", Schema: &huma.Schema{Type: huma.TypeString}})
 	}
-	register(s, operation{id: id, method: http.MethodGet, path: path, tag: string(k.name), params: params,
+	register(s, operation{id: id, method: http.MethodGet, path: path, tag: string(k.name), params: params, filters: true,
 		summary: "List " + string(k.name), errors: []sluice.Code{sluice.CodeInvalidRequest}}, k.list)
 }
 

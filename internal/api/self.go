@@ -18,7 +18,7 @@ type selfUser struct {
 // registerSelfService adds what every caller may do with the own user and the
 // own keys, whatever else the caller's role allows.
 func (s *server) registerSelfService() {
-	register(s, operation{id: "list-my-users", method: http.MethodGet, path: "/v1/users", tag: "self-service",
+	register(s, operation{id: "list-my-users", method: http.MethodGet, path: "/v1/users", tag: "self-service", filters: true,
 		summary: "List the users that the caller may see", errors: []sluice.Code{sluice.CodeInvalidRequest}}, userKind.list)
 	register(s, operation{id: "get-me", method: http.MethodGet, path: "/v1/users/me", tag: "self-service",
 		summary: "Read the caller's own user"}, getMe)
@@ -117,6 +117,7 @@ func ownKey(ctx context.Context, ses *control.Session, ref string) (sluice.Key, 
 	return key, err
 }
 
+// OwnRef names one of the caller's own keys.
 type OwnRef struct {
 	Ref string `path:"ref" doc:"The key's name or its numeric id."`
 }

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sluicegate/sluice"
@@ -99,11 +100,18 @@ func (c *shapeChecker) custom(t reflect.Type, at string) error {
 	if err := c.dec.Decode(&raw); err != nil {
 		return c.syntax(err)
 	}
-	if err := json.Unmarshal(raw, reflect.New(t).Interface()); err != nil {
+	err := json.Unmarshal(raw, reflect.New(t).Interface())
+	if err != nil && t == reflect.TypeFor[time.Time]() {
+		return invalid(at, timeText)
+	}
+	if err != nil {
 		return invalid(at, "%s", typeErrorText(err))
 	}
 	return nil
 }
+
+// timeText says how a time is written.
+const timeText = "expected a time as in RFC 3339, for instance 2026-01-31T12:00:00Z"
 
 func (c *shapeChecker) object(t reflect.Type, at string, depth int) error {
 	fields := jsonFields(t)
@@ -300,4 +308,3 @@ func clipped(s string) string {
 func invalid(at, format string, args ...any) error {
 	return sluice.Errorf(sluice.CodeInvalidRequest, format, args...).At(at)
 }
-

@@ -1,0 +1,4 @@
+package api
+
+// StrictDecode is strictDecode, for the fuzz target.
+var StrictDecode = strictDecode
