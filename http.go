@@ -135,9 +135,11 @@ type RespHead struct {
 }
 
 // Inbound is the client's side of one exchange: the fast HTTP/1.1 wire, or an
-// adapter over net/http. The pipeline calls it from one goroutine; only
+// adapter over net/http. The pipeline calls it from one goroutine, but an
+// [Outbound] may Read from one of its own until its Stream is closed, and
 // OnGone's callback comes from another. Everything it hands out is leased until
-// End or Abort.
+// the function that serves the exchange returns: the log phase and the record
+// come after End.
 type Inbound interface {
 	// Head is the request's head; the pipeline may change its fields.
 	Head() *Head
@@ -150,8 +152,9 @@ type Inbound interface {
 	// Begin sets the head of the answer; it leaves together with the first
 	// Write, in one system call.
 	Begin(*RespHead) error
-	// Write sends one piece: one write, one flush. It blocks while the client
-	// is slow, which is the back-pressure; the error is [CodeClientGone].
+	// Write sends one piece: one write, one flush; an empty one sends the head
+	// alone. It blocks while the client is slow, which is the back-pressure; the
+	// error is [CodeClientGone].
 	Write(chunk []byte) error
 	// End completes the answer. It is called exactly once, unless Abort is.
 	End(trailers *Fields) error
@@ -159,7 +162,8 @@ type Inbound interface {
 	// complete one (a closed connection, a reset stream).
 	Abort()
 	// OnGone sets what to call, once and from another goroutine, when the
-	// client goes away before End. nil removes it.
+	// client goes away before End. nil removes it; a call that is under way then
+	// may still run.
 	OnGone(func())
 	// Tunnel takes the connection over after a protocol switch, with bytes
 	// that were read ahead. It is [CodeUnsupported] where the transport cannot.

@@ -121,6 +121,10 @@ type GatewayStatus struct {
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Active is the number of requests in flight.
 	Active int64 `json:"active"`
+	// RecordsQueued is the number of records that wait to be published, and
+	// RecordsDropped of those that were lost since the start.
+	RecordsQueued  int64  `json:"records_queued,omitempty"`
+	RecordsDropped uint64 `json:"records_dropped,omitempty"`
 	// KeysUsed maps ids of keys to when they were last admitted, since the
 	// previous report.
 	KeysUsed map[uint64]time.Time `json:"keys_used,omitempty"`

@@ -54,7 +54,7 @@ var stdlibOnly = map[string][]string{
 	"":                  nil,
 	"internal/seal":     {"golang.org/x/crypto"},
 	"internal/netguard": nil,
-	"internal/gateway":  nil,
+	"internal/gateway":  {"github.com/prometheus/client_golang"}, // metrics
 	"internal/route":    nil,
 	"internal/upstream": nil,
 	"internal/limit":    nil,
