@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
+)
+
+// answerTokens is what an answer is taken to cost when the client sets no cap;
+// Settle corrects it.
+const answerTokens = 512
+
+// admit makes the one call that takes every claim of the access phase.
+func (e *exchange) admit() error {
+	claims := e.x.Claims()
+	for i := range claims {
+		if c := &claims[i]; c.Kind == sluice.ClaimTokens && c.Amount == 0 {
+			c.Amount = estimateTokens(e.ask, c)
+		}
+	}
+	// A plain request has no tokens to claim.
+	claims = slices.DeleteFunc(claims, func(c sluice.Claim) bool { return c.Kind == sluice.ClaimTokens && c.Amount == 0 })
+	if len(claims) > 0 {
+		grant, err := e.g.cfg.Admission.Admit(context.Background(), sluice.Claims{RequestID: e.x.ID, List: claims})
+		if err != nil {
+			e.standings = refusedStanding(claims, sluice.AsError(err))
+			return err
+		}
+		e.grant, e.admitted, e.standings = grant, true, grant.Standings
+	}
+	if e.x.Consumer.Key != nil {
+		e.g.used.mark(e.x.Consumer.Key.ID, e.x.Start)
+	}
+	return nil
+}
+
+// estimateTokens is what the request likely consumes, within what the bucket can
+// ever give: a request larger than the limit must be able to run once, and its
+// excess is carried as debt.
+func estimateTokens(a *dialect.Ask, c *sluice.Claim) int64 {
+	if a.Model == "" {
+		return 0
+	}
+	output := a.MaxTokens
+	if output == 0 {
+		output = answerTokens
+	}
+	most := c.Limit
+	if c.Burst > 0 {
+		most = c.Burst
+	}
+	return max(1, min(a.InputEstimate+output*max(a.Choices, 1), most))
+}
+
+// refusedStanding tells about the limit that refused.
+func refusedStanding(claims []sluice.Claim, refusal *sluice.Error) []sluice.Standing {
+	for _, c := range claims {
+		if c.Bucket == refusal.Details["bucket"] && refusalKind(refusal.Code) == c.Kind {
+			return []sluice.Standing{{Claim: c, Reset: time.Duration(refusal.RetryAfter) * time.Second}}
+		}
+	}
+	return nil
+}
+
+// refusalKind is the kind of claim that a code refuses.
+func refusalKind(c sluice.Code) sluice.ClaimKind {
+	switch c {
+	case sluice.CodeRequestRate:
+		return sluice.ClaimRequests
+	case sluice.CodeTokenRate:
+		return sluice.ClaimTokens
+	}
+	return sluice.ClaimConcurrency
+}
+
+// settle corrects the claims to what was used. It runs in every ending, because
+// a slot or an estimate that is never given back starves the key.
+func (e *exchange) settle(usage sluice.Usage, source sluice.UsageSource) {
+	if !e.admitted {
+		return
+	}
+	e.admitted = false
+	var err error
+	if source == sluice.UsageNone && usage.Total() == 0 {
+		err = e.g.cfg.Admission.Release(context.Background(), e.grant)
+	} else {
+		err = e.g.cfg.Admission.Settle(context.Background(), e.grant, usage.Total())
+	}
+	if err != nil {
+		e.g.cfg.Log.Error("claims were not settled", "request", e.x.ID, "error", err)
+	}
+}

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/plugin"
+)
+
+// relay brings a target's answer to the client, piece by piece: one piece is
+// held at a time, and a slow client makes the target wait.
+func (e *exchange) relay(a *attempt) error {
+	e.answering = a
+	defer e.flight.bind(nil)
+	defer a.close()
+	e.x.Origin, e.x.TargetStatus, e.x.Response = plugin.OriginTarget, a.status, &a.head
+	e.failure = nil // of attempts that another target mended
+	if e.chain.HasBodyFilter() && !bodyless(e.x.Request.Method, a.head.Status) {
+		a.head.ContentLength = -1
+	}
+	e.decorate(&a.head.Fields)
+	if err := e.chain.HeaderFilter(&e.x); err != nil {
+		return err
+	}
+	e.events = isEventStream(&a.head.Fields)
+	if bodyless(e.x.Request.Method, a.head.Status) {
+		return e.end(nil)
+	}
+	if a.ended {
+		if err := e.emit(a.first, true); err != nil {
+			return err
+		}
+		return e.end(nil)
+	}
+	if err := e.open(a); err != nil {
+		return err
+	}
+	if err := e.copy(a); err != nil {
+		err = e.cause(a, err)
+		if code := sluice.CodeOf(err); code == sluice.CodeProviderError || code == sluice.CodeTimeout {
+			e.service.set.Failed(a.index, e.g.cfg.Now())
+		}
+		return err
+	}
+	return e.end(a.stream.Trailers())
+}
+
+// open sends what is there. A stream's head does not wait for its first event.
+func (e *exchange) open(a *attempt) error {
+	if len(a.first) > 0 {
+		return e.emit(a.first, false)
+	}
+	if a.head.ContentLength < 0 && !e.chain.HasBodyFilter() {
+		return e.send(nil)
+	}
+	return nil
+}
+
+// copy moves the body.
+func (e *exchange) copy(a *attempt) error {
+	for {
+		b, err := a.stream.Next()
+		if errors.Is(err, io.EOF) {
+			if b, err = a.leg.Finish(); err != nil {
+				return err
+			}
+			return e.emit(b, true)
+		}
+		if err != nil {
+			return err
+		}
+		if b, err = a.leg.Feed(b); err != nil {
+			return err
+		}
+		if err = e.emit(b, false); err != nil {
+			return err
+		}
+	}
+}
+
+// emit passes a piece through the body filters and sends what they leave of it.
+func (e *exchange) emit(b []byte, last bool) error {
+	if e.chain.HasBodyFilter() {
+		var err error
+		if b, err = e.chain.BodyFilter(&e.x, b, last); err != nil {
+			return err
+		}
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	return e.send(b)
+}
+
+// send writes a piece, the head before the first one. Nothing can be taken back
+// after it.
+func (e *exchange) send(b []byte) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	if err := e.in.Write(b); err != nil {
+		return err
+	}
+	e.written += int64(len(b))
+	return nil
+}
+
+// begin sends the head once.
+func (e *exchange) begin() error {
+	if e.begun {
+		return nil
+	}
+	e.begun = true
+	e.firstByte = e.g.cfg.Now()
+	return e.in.Begin(e.x.Response)
+}
+
+// end completes the answer.
+func (e *exchange) end(trailers *sluice.Fields) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	if trailers != nil {
+		stripHop(trailers)
+	}
+	return e.in.End(trailers)
+}
+
+// bodyless reports whether an answer carries no body whatever its head says.
+func bodyless(method string, status int) bool {
+	return method == "HEAD" || status == 204 || status == 304
+}
+
+func isEventStream(f *sluice.Fields) bool {
+	const name = "text/event-stream"
+	v := f.Get("Content-Type")
+	return len(v) >= len(name) && strings.EqualFold(v[:len(name)], name)
+}
