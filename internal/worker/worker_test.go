@@ -1,7 +1,6 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +52,12 @@ func (b *books) breakWith(err error) {
 	b.broken = err
 }
 
+func (b *books) keyUsed(id uint64) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.keys[id]
+}
+
 func (b *books) stored() (ids []string, batches []int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,10 +71,28 @@ func records(from, n int) (list []sluice.Record) {
 	return list
 }
 
+// journal keeps what was logged, for reading while the worker runs.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 // start runs a worker; the returned function stops it and waits.
-func start(t *testing.T, cfg worker.Config) (w *worker.Worker, stop func(), log *bytes.Buffer) {
+func start(t *testing.T, cfg worker.Config) (w *worker.Worker, stop func(), log *journal) {
 	t.Helper()
-	log = &bytes.Buffer{}
+	log = &journal{}
 	cfg.Log, cfg.Now = slog.New(slog.NewTextHandler(log, nil)), time.Now
 	w = worker.New(cfg)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -203,19 +226,19 @@ func TestKeysUsedAreFlushed(t *testing.T) {
 		_, stop, _ := start(t, worker.Config{Records: b, Keys: b, KeysUsed: used})
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
-		if b.keys != nil {
-			t.Fatalf("a broken store kept %v", b.keys)
+		if at := b.keyUsed(7); !at.IsZero() {
+			t.Fatalf("a broken store kept %v", at)
 		}
 		b.breakWith(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if !b.keys[7].Equal(at) {
-			t.Errorf("stored %v, want key 7 at %v", b.keys, at)
+		if got := b.keyUsed(7); !got.Equal(at) {
+			t.Errorf("key 7 was used at %v, stored %v", at, got)
 		}
 		used.NoteKeysUsed(map[uint64]time.Time{8: at})
 		stop()
-		if !b.keys[8].Equal(at) {
-			t.Errorf("the last flush stored %v", b.keys)
+		if got := b.keyUsed(8); !got.Equal(at) {
+			t.Errorf("the last flush stored %v", got)
 		}
 	})
 }
@@ -223,9 +246,12 @@ func TestKeysUsedAreFlushed(t *testing.T) {
 // Losing this means that the database grows for ever, or that young rows go.
 func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var calls []time.Time
 		left := 2500
 		old := worker.Retention{Name: "records", Keep: 24 * time.Hour, Delete: func(_ context.Context, before time.Time, limit int) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			calls = append(calls, before)
 			n := min(left, limit)
 			left -= n
@@ -245,7 +271,9 @@ func TestRetention(t *testing.T) {
 		if !strings.Contains(log.String(), "broken") {
 			t.Error("a fault was not logged")
 		}
+		mu.Lock()
 		left = 1
+		mu.Unlock()
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
 		stop()
