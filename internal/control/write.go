@@ -118,7 +118,7 @@ func (s *Session) apply(tx *store.Tx, ch change) (revision uint64, err error) {
 			return 0, err
 		}
 	}
-	return tx.NextRevision()
+	return tx.Changed(either(ch.after, ch.before))
 }
 
 // takePrecedence points a tenant's references at its new object where they

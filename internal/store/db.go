@@ -44,6 +44,7 @@ type DB struct {
 	writer  *sql.DB
 	readers *sql.DB
 	clock   func() time.Time
+	latest  latest
 }
 
 // Open opens or creates the database and brings its schema up to date. Errors

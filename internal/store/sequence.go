@@ -3,9 +3,16 @@ package store
 import (
 	"database/sql"
 	"errors"
+
+	"github.com/sluicegate/sluice"
 )
 
-const revisionSequence = "revision"
+const (
+	revisionSequence = "revision"
+	// maxChanges is how many revisions [DB.Snapshot] can catch up with before it
+	// reads everything anew.
+	maxChanges = 1000
+)
 
 // next draws the next number of a sequence, from 1. Numbers of a transaction
 // that is rolled back are drawn again.
@@ -16,8 +23,20 @@ func (tx *Tx) next(sequence string) (uint64, error) {
 	return uint64(v), err
 }
 
-// NextRevision draws the revision of the change that this transaction makes.
-func (tx *Tx) NextRevision() (uint64, error) { return tx.next(revisionSequence) }
+// Changed draws the revision of this transaction's change to an object; every
+// insert, update and delete that a snapshot shows needs one.
+func (tx *Tx) Changed(o sluice.Object) (uint64, error) {
+	revision, err := tx.next(revisionSequence)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.exec(`INSERT INTO changes (revision, kind, id) VALUES ($1, $2, $3)`, int64(revision), string(o.Kind()), int64(o.GetMeta().ID))
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.exec(`DELETE FROM changes WHERE revision <= $1`, int64(revision)-maxChanges)
+	return revision, err
+}
 
 // Revision returns the revision of the last change, 0 before the first.
 func (tx *Tx) Revision() (uint64, error) {

@@ -3,74 +3,195 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice"
 )
 
-// Snapshot reads all that a gateway needs to know, from one consistent state.
-// Provider secrets in it are sealed, keys are hashes.
-func (db *DB) Snapshot(ctx context.Context) (*sluice.Snapshot, error) {
-	var s *sluice.Snapshot
-	err := db.Read(ctx, func(tx *Tx) (err error) {
-		s, err = tx.snapshot()
-		return err
-	})
-	return s, err
+// latest is the last snapshot that was built. The next one shares with it what
+// did not change: at 200,000 keys, reading all of them for each write would
+// take seconds.
+type latest struct {
+	mu       sync.Mutex
+	snapshot *sluice.Snapshot
 }
 
-func (tx *Tx) snapshot() (*sluice.Snapshot, error) {
-	s := &sluice.Snapshot{Schema: sluice.SnapshotSchema}
-	var err error
-	if s.Revision, err = tx.Revision(); err != nil {
+// Snapshot returns all that a gateway needs to know, from one consistent state.
+// Provider secrets in it are sealed, keys are hashes. It is shared and must not
+// be changed.
+func (db *DB) Snapshot(ctx context.Context) (*sluice.Snapshot, error) {
+	db.latest.mu.Lock()
+	defer db.latest.mu.Unlock()
+	var next *sluice.Snapshot
+	err := db.Read(ctx, func(tx *Tx) (err error) {
+		next, err = tx.snapshot(db.latest.snapshot)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	for _, read := range []func() error{
-		func() error { return all(tx, sluice.KindTenant, &s.Tenants) },
-		func() error { return all(tx, sluice.KindGroup, &s.Groups) },
-		func() error { return all(tx, sluice.KindProvider, &s.Providers) },
-		func() error { return all(tx, sluice.KindModel, &s.Models) },
-		func() error { return all(tx, sluice.KindUpstream, &s.Upstreams) },
-		func() error { return all(tx, sluice.KindRoute, &s.Routes) },
-		func() error { return all(tx, sluice.KindKey, &s.Keys) },
-		func() error { return tx.disabledUsers(s) },
-	} {
-		if err := read(); err != nil {
+	db.latest.snapshot = next
+	return next, nil
+}
+
+// snapshot brings the last snapshot up to date, or reads everything when there
+// is none or too much has changed.
+func (tx *Tx) snapshot(last *sluice.Snapshot) (*sluice.Snapshot, error) {
+	revision, err := tx.Revision()
+	if err != nil {
+		return nil, err
+	}
+	if last == nil || revision < last.Revision || revision-last.Revision > maxChanges {
+		return tx.wholeSnapshot(revision)
+	}
+	changes, err := tx.changesAfter(last.Revision)
+	if err != nil {
+		return nil, err
+	}
+	next := *last
+	next.Revision = revision
+	for _, kind := range collections(&next) {
+		if err := kind.update(tx, changes[kind.kind]); err != nil {
 			return nil, err
 		}
 	}
-	for i := range s.Keys {
-		s.Keys[i].LastUsedAt = time.Time{} // equal configurations have equal bytes
+	if len(changes[sluice.KindUser]) > 0 {
+		err = tx.disabledUsers(&next)
 	}
-	return s, nil
+	return &next, err
 }
 
-// all reads every object of one kind, sorted by tenant and name bytewise,
-// whatever the database's collation.
-func all[T any](tx *Tx, kind sluice.Kind, out *[]T) error {
+func (tx *Tx) wholeSnapshot(revision uint64) (*sluice.Snapshot, error) {
+	s := &sluice.Snapshot{Schema: sluice.SnapshotSchema, Revision: revision}
+	for _, kind := range collections(s) {
+		if err := kind.read(tx); err != nil {
+			return nil, err
+		}
+	}
+	return s, tx.disabledUsers(s)
+}
+
+// changesAfter returns the ids that changed since a revision, by kind.
+func (tx *Tx) changesAfter(revision uint64) (map[sluice.Kind]map[uint64]bool, error) {
+	out := map[sluice.Kind]map[uint64]bool{}
+	err := tx.each(`SELECT kind, id FROM changes WHERE revision > $1`, []any{int64(revision)}, func(rows *sql.Rows) error {
+		var kind sluice.Kind
+		var id int64
+		if err := rows.Scan(&kind, &id); err != nil {
+			return err
+		}
+		if out[kind] == nil {
+			out[kind] = map[uint64]bool{}
+		}
+		out[kind][uint64(id)] = true
+		return nil
+	})
+	return out, err
+}
+
+// collection fills one of a snapshot's lists.
+type collection struct {
+	kind   sluice.Kind
+	read   func(*Tx) error
+	update func(*Tx, map[uint64]bool) error
+}
+
+func collections(s *sluice.Snapshot) []collection {
+	return []collection{
+		collect(sluice.KindTenant, &s.Tenants), collect(sluice.KindGroup, &s.Groups), collect(sluice.KindProvider, &s.Providers),
+		collect(sluice.KindModel, &s.Models), collect(sluice.KindUpstream, &s.Upstreams), collect(sluice.KindRoute, &s.Routes),
+		collect(sluice.KindKey, &s.Keys),
+	}
+}
+
+func collect[T any](kind sluice.Kind, list *[]T) collection {
+	return collection{
+		kind:   kind,
+		read:   func(tx *Tx) error { return readAll(tx, kind, list) },
+		update: func(tx *Tx, ids map[uint64]bool) error { return readSome(tx, kind, list, ids) },
+	}
+}
+
+// readAll reads every object of one kind.
+func readAll[T any](tx *Tx, kind sluice.Kind, list *[]T) error {
 	objects, err := tx.List(kind, Selection{})
 	if err != nil {
 		return fmt.Errorf("read %s: %w", kind, err)
 	}
-	slices.SortFunc(objects, func(a, b sluice.Object) int {
-		ma, mb := a.GetMeta(), b.GetMeta()
-		return cmp.Or(cmp.Compare(ma.Tenant, mb.Tenant), cmp.Compare(ma.Name, mb.Name))
-	})
-	*out = make([]T, 0, len(objects))
-	for _, o := range objects {
-		*out = append(*out, *any(o).(*T))
-	}
+	*list = merged[T](nil, objects)
 	return nil
 }
 
+// readSome replaces the list by one in which the objects of the ids are as they
+// are now; the old list, which others hold, stays as it is.
+func readSome[T any](tx *Tx, kind sluice.Kind, list *[]T, ids map[uint64]bool) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	kept := make([]*T, 0, len(*list))
+	for i := range *list {
+		if p := &(*list)[i]; !ids[metaOf(p).ID] {
+			kept = append(kept, p)
+		}
+	}
+	changed := make([]sluice.Object, 0, len(ids))
+	for id := range ids {
+		o, err := tx.ByID(kind, id)
+		if sluice.CodeOf(err) == sluice.CodeNotFound {
+			continue // deleted
+		}
+		if err != nil {
+			return fmt.Errorf("read %s %d: %w", kind, id, err)
+		}
+		changed = append(changed, o)
+	}
+	*list = merged(kept, changed)
+	return nil
+}
+
+// merged returns the kept objects, which are in order, and the others in one
+// list sorted by tenant and name bytewise, whatever the database's collation.
+func merged[T any](kept []*T, others []sluice.Object) []T {
+	slices.SortFunc(others, func(a, b sluice.Object) int { return byName(a.GetMeta(), b.GetMeta()) })
+	out := make([]T, 0, len(kept)+len(others))
+	for _, o := range others {
+		for len(kept) > 0 && byName(metaOf(kept[0]), o.GetMeta()) < 0 {
+			out, kept = append(out, *kept[0]), kept[1:]
+		}
+		out = append(out, published[T](o))
+	}
+	for _, p := range kept {
+		out = append(out, *p)
+	}
+	return out
+}
+
+func byName(a, b *sluice.Meta) int {
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Name, b.Name))
+}
+
+// published returns an object as snapshots hold it: without what traffic moves,
+// so that equal configurations have equal bytes.
+func published[T any](o sluice.Object) T {
+	if k, ok := o.(*sluice.Key); ok {
+		k.LastUsedAt = time.Time{}
+	}
+	return *any(o).(*T)
+}
+
+func metaOf[T any](p *T) *sluice.Meta { return any(p).(sluice.Object).GetMeta() }
+
+// disabledUsers lists the users that are disabled.
 func (tx *Tx) disabledUsers(s *sluice.Snapshot) error {
-	s.DisabledUsers = []sluice.UserRef{}
 	users, err := tx.List(sluice.KindUser, Selection{Match: map[string]string{"status": string(sluice.StatusDisabled)}})
 	if err != nil {
 		return fmt.Errorf("read disabled users: %w", err)
 	}
+	s.DisabledUsers = make([]sluice.UserRef, 0, len(users))
 	for _, u := range users {
 		s.DisabledUsers = append(s.DisabledUsers, sluice.UserRef{Tenant: u.GetMeta().Tenant, Name: u.GetMeta().Name})
 	}

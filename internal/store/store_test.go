@@ -68,7 +68,7 @@ func add(ctx context.Context, db *store.DB, m *sluice.Model) error {
 		if err := tx.Append(&sluice.AuditEntry{Tenant: m.Tenant, Actor: "system", Action: "create", Kind: m.Kind(), Object: m.Name, ObjectID: m.ID}); err != nil {
 			return err
 		}
-		_, err := tx.NextRevision()
+		_, err := tx.Changed(m)
 		return err
 	})
 }
@@ -234,8 +234,9 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 	db := open(t, store.Config{Path: file(t)})
 	boom := errors.New("boom")
 	err := db.Write(t.Context(), func(tx *store.Tx) error {
-		must(t, tx.Insert(model("a")))
-		_, err := tx.NextRevision()
+		m := model("a")
+		must(t, tx.Insert(m))
+		_, err := tx.Changed(m)
 		must(t, err)
 		return boom
 	})

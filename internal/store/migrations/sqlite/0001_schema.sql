@@ -162,6 +162,13 @@ CREATE TABLE sharing (
     PRIMARY KEY (kind, id, tenant)
 );
 
+-- What the last revisions changed, so that a snapshot need not be read anew.
+CREATE TABLE changes (
+    revision BIGINT NOT NULL PRIMARY KEY,
+    kind     TEXT   NOT NULL,
+    id       BIGINT NOT NULL
+);
+
 CREATE TABLE refresh_tokens (
     hash       TEXT   NOT NULL PRIMARY KEY,
     family     TEXT   NOT NULL,
