@@ -17,7 +17,7 @@ import (
 )
 
 // begin opens a leg for a chat whose success has begun.
-func begin(t *testing.T, stream bool, contentType, key string) dialect.Leg {
+func begin(t testing.TB, stream bool, contentType, key string) dialect.Leg {
 	t.Helper()
 	s := script{method: "POST", path: "/v1/chat/completions", provider: sluice.Provider{Type: "openai", APIKey: key}}
 	s.body = fmt.Appendf(nil, `{"model":"m","messages":[{}],"stream":%v}`, stream)
@@ -167,6 +167,46 @@ func TestUsageDuringStream(t *testing.T) {
 	if u, source := leg.Usage(); u.Output != 10 || source != sluice.UsageEstimated {
 		t.Errorf("usage is %v from %q", u, source)
 	}
+}
+
+// Whatever a target sends, however it is cut, the client gets the same bytes
+// and the same ending; and nothing at all when the attempt failed first.
+func FuzzStream(f *testing.F) {
+	f.Add([]byte("data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"), 7)
+	f.Add([]byte("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\r\rdata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\r\rdata: [DONE]\r\r"), 40)
+	f.Add([]byte(": ping\n\nevent: error\ndata: {\"error\":{\"code\":429}}\n\n"), 11)
+	f.Add([]byte("{\"error\":\"no\"}"), 3)
+	f.Fuzz(func(t *testing.T, text []byte, cut int) {
+		if cut < 0 || cut > len(text) || len(text) > 1<<14 {
+			return
+		}
+		one, oneErr := feedAll(t, text)
+		two, twoErr := feedAll(t, text[:cut], text[cut:])
+		if one != two || sluice.CodeOf(oneErr) != sluice.CodeOf(twoErr) {
+			t.Fatalf("whole: %q %v\ncut at %d: %q %v", one, oneErr, cut, two, twoErr)
+		}
+		if oneErr == nil && strings.Count(one, "[DONE]") == 0 {
+			t.Fatalf("a stream without its end was complete: %q", one)
+		}
+	})
+}
+
+// feedAll carries pieces through a streaming leg.
+func feedAll(t *testing.T, pieces ...[]byte) (string, error) {
+	leg := begin(t, true, "text/event-stream", "")
+	var out []byte
+	for _, piece := range pieces {
+		b, err := leg.Feed(bytes.Clone(piece))
+		if err != nil {
+			return string(out), err
+		}
+		out = append(out, b...)
+	}
+	b, err := leg.Finish()
+	if u, source := leg.Usage(); source == sluice.UsageNone && u != (sluice.Usage{}) {
+		t.Fatalf("usage %v without a source", u)
+	}
+	return string(out) + string(b), err
 }
 
 // Any form must mean the same to us and to the reader most targets resemble:

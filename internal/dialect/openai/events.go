@@ -178,10 +178,9 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 	if string(ev.Name) == "error" {
 		return e.leg.embedded(data)
 	}
-	mayErr := bytes.Contains(data, []byte(`"error"`))
-	usage := memberAfter(data, `"usage"`)
-	if e.released && !mayErr && usage.Kind != jsonscan.Object {
-		e.measure(data)
+	m := findMarks(data)
+	if e.released && !m.error && m.usage.Kind != jsonscan.Object {
+		e.measure(data, &m)
 		e.pass(ev)
 		return nil
 	}
@@ -196,7 +195,7 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 			return nil
 		}
 	}
-	e.measure(data)
+	e.measure(data, &m)
 	e.released = e.released || c.content
 	e.pass(ev)
 	return nil
@@ -288,25 +287,19 @@ func (e *events) state(text []byte) {
 }
 
 // measure notes the end and estimates the size of one passing event.
-func (e *events) measure(data []byte) {
+func (e *events) measure(data []byte, m *marks) {
 	e.answered = true
 	if !e.chunks {
-		kind, _ := jsonscan.Text(data, memberAfter(data, `"type"`))
+		kind, _ := jsonscan.Text(data, m.kind)
 		e.finished = e.finished || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
 		return
 	}
-	if memberAfter(data, `"finish_reason"`).Kind == jsonscan.String {
-		e.finished = true
-	}
-	text := 0
-	if v := memberAfter(data, `"delta"`); v.Kind == jsonscan.Object {
-		for m := v.Members(data); m.Next(); {
-			if string(m.Key()) != "role" {
-				text += textSize(m.Value())
-			}
+	e.finished = e.finished || m.finish.Kind == jsonscan.String
+	text := textSize(m.text)
+	for d := m.delta.Members(data); d.Next(); {
+		if string(d.Key()) != "role" {
+			text += textSize(d.Value())
 		}
-	} else {
-		text = textSize(memberAfter(data, `"text"`))
 	}
 	if text > 0 {
 		// A chunk is at least one token, most often exactly one.
@@ -323,27 +316,6 @@ func textSize(v jsonscan.Value) int {
 		return v.End - v.Start
 	}
 	return 0
-}
-
-// memberAfter finds a member by its quoted name, at any depth. Within a string
-// the name's quotes would be escaped, so it cannot be mistaken for text.
-func memberAfter(data []byte, quoted string) jsonscan.Value {
-	for at := 0; ; {
-		i := bytes.Index(data[at:], []byte(quoted))
-		if i < 0 {
-			return jsonscan.Value{}
-		}
-		at += i + len(quoted)
-		colon := at
-		for colon < len(data) && (data[colon] == ' ' || data[colon] == '\t' || data[colon] == '\n' || data[colon] == '\r') {
-			colon++
-		}
-		if colon < len(data) && data[colon] == ':' {
-			if v := jsonscan.At(data, colon+1); v.Kind != jsonscan.Null {
-				return v
-			}
-		}
-	}
 }
 
 func (e *events) finish() ([]byte, error) {

@@ -49,10 +49,27 @@ func (a *asked) readMessages(messages jsonscan.Value) error {
 }
 
 // mayHoldMedia reports whether a part of another type than text can be in b;
-// an escaped type cannot be ruled out, so escapes count.
+// an escaped type cannot be ruled out, so such escapes count.
 func mayHoldMedia(b []byte) bool {
-	return bytes.Contains(b, []byte(`"image`)) || bytes.Contains(b, []byte(`"input_`)) ||
-		bytes.Contains(b, []byte(`"file`)) || bytes.Contains(b, []byte(`\u00`))
+	return follows(b, '"', "image", "input_", "audio_url", "file") || follows(b, '\\', "u00")
+}
+
+// follows reports whether one of the words stands behind the byte c somewhere
+// in b. It hops from one c to the next, which in long texts is several times
+// as fast as a search for each word.
+func follows(b []byte, c byte, words ...string) bool {
+	for {
+		i := bytes.IndexByte(b, c)
+		if i < 0 {
+			return false
+		}
+		b = b[i+1:]
+		for _, word := range words {
+			if len(b) >= len(word) && string(b[:len(word)]) == word {
+				return true
+			}
+		}
+	}
 }
 
 // readPart takes one content part's size out of the text.
