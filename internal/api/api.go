@@ -39,6 +39,9 @@ type Config struct {
 	// Ready returns why the process cannot serve, "" when it can; nil means
 	// always ready.
 	Ready func() string
+	// BodyTimeout bounds how long a request body may take to arrive; 0 means 10
+	// seconds.
+	BodyTimeout time.Duration
 	// Clock tells the time; nil means time.Now.
 	Clock func() time.Time
 }
@@ -92,6 +95,9 @@ func newServer(cfg Config) *server {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
+	}
+	if cfg.BodyTimeout == 0 {
+		cfg.BodyTimeout = 10 * time.Second
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func() string { return "" }

@@ -12,12 +12,8 @@ import (
 	"github.com/sluicegate/sluice"
 )
 
-const (
-	// maxBodyBytes bounds a request body.
-	maxBodyBytes = 1 << 20
-	// bodyTimeout bounds how long a body may take to arrive.
-	bodyTimeout = 10 * time.Second
-)
+// maxBodyBytes bounds a request body.
+const maxBodyBytes = 1 << 20
 
 const (
 	mediaJSON       = "application/json"
@@ -27,19 +23,24 @@ const (
 
 // readBody reads the whole body, of one of the media types given, within size
 // and time.
-func readBody(w http.ResponseWriter, r *http.Request, accepted ...string) ([]byte, error) {
-	if err := checkMediaType(r, accepted); err != nil {
+func readBody(ctx context.Context, accepted ...string) ([]byte, error) {
+	x := exchangeOf(ctx)
+	if err := checkMediaType(x.r, accepted); err != nil {
 		return nil, err
 	}
-	// A transport without deadlines (a test's recorder) has no slow clients.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	// A transport without deadlines (a test's recorder) has no slow clients. The
+	// deadline is lifted afterwards: net/http takes one that passes while the
+	// handler still works for a client that hung up.
+	control := http.NewResponseController(x.w)
+	_ = control.SetReadDeadline(time.Now().Add(x.bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBodyBytes))
+	_ = control.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, sluice.Errorf(sluice.CodeTooLarge, "the body is larger than %d bytes", maxBodyBytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, sluice.Errorf(sluice.CodeSlowClient, "the body did not arrive within %s", bodyTimeout)
+		return nil, sluice.Errorf(sluice.CodeSlowClient, "the body did not arrive within %s", x.bodyTimeout)
 	case err != nil:
 		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "the body could not be read").Because(err)
 	}
@@ -61,8 +62,7 @@ func checkMediaType(r *http.Request, accepted []string) error {
 
 // decodeBody reads the operation's JSON body into v, strictly.
 func decodeBody(ctx context.Context, v any, hints map[string]string) error {
-	x := exchangeOf(ctx)
-	data, err := readBody(x.w, x.r, mediaJSON)
+	data, err := readBody(ctx, mediaJSON)
 	if err != nil {
 		return err
 	}

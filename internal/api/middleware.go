@@ -31,8 +31,9 @@ const (
 
 // exchange is the raw request and answer behind an operation.
 type exchange struct {
-	w http.ResponseWriter
-	r *http.Request
+	w           http.ResponseWriter
+	r           *http.Request
+	bodyTimeout time.Duration
 }
 
 // requestID returns the id of the request that ctx belongs to.
@@ -118,7 +119,7 @@ func bound(next http.Handler) http.Handler {
 // none.
 func (s *server) route(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey, exchange{w, r}))
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey, exchange{w, r, s.BodyTimeout}))
 		fallback, pattern := mux.Handler(r)
 		if pattern != "" {
 			mux.ServeHTTP(w, r)

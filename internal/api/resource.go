@@ -223,8 +223,7 @@ func (k kind[T]) answer(ses *control.Session, obj T, status int) *objectOutput[T
 
 // readPatch reads a merge patch for an object of type t.
 func readPatch(ctx context.Context, t reflect.Type, hints map[string]string) (json.RawMessage, error) {
-	x := exchangeOf(ctx)
-	data, err := readBody(x.w, x.r, mediaMergePatch, mediaJSON)
+	data, err := readBody(ctx, mediaMergePatch, mediaJSON)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 
@@ -40,7 +41,7 @@ func (s *server) showSetup(w http.ResponseWriter, r *http.Request, p *pages) {
 }
 
 func (s *server) submitSetup(w http.ResponseWriter, r *http.Request, p *pages) {
-	form, err := readForm(w, r)
+	form, err := readForm(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -88,8 +89,8 @@ func (s *server) sendSetup(w http.ResponseWriter, r *http.Request, p *pages, vie
 
 // readForm reads a form from the body alone: credentials in a query would end
 // up in logs.
-func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	body, err := readBody(w, r, mediaForm)
+func readForm(ctx context.Context) (url.Values, error) {
+	body, err := readBody(ctx, mediaForm)
 	if err != nil {
 		return nil, err
 	}
