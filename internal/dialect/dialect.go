@@ -33,8 +33,9 @@ type Surface interface {
 	// Name is the value of Route.Surface.
 	Name() string
 	// Operation says what method and path ask for. An unknown path is
-	// [sluice.CodeNotFound], a wrong method [sluice.CodeMethodNotAllowed], one
-	// that would create objects upstream [sluice.CodeUnsupported].
+	// [sluice.CodeNotFound], a wrong method [sluice.CodeMethodNotAllowed] with
+	// the right ones in Details["allow"], a []string, and one that would create
+	// objects upstream [sluice.CodeUnsupported].
 	Operation(method, path string) (Operation, error)
 	// ReadsBody reports whether Ask needs the whole body; if not, the gateway
 	// streams it.

@@ -30,14 +30,14 @@ func newDocument(l *leg) *document {
 }
 
 // required is the member without which a document is no answer, "" when there
-// is no such thing.
+// is no such thing (vendors disagree on what a ranking is called).
 func (d *document) required() string {
 	switch d.leg.asked.endpoint.name {
 	case opChat, opCompletions:
 		return "choices"
 	case opEmbeddings, opImages:
 		return "data"
-	case opModerations, opRerank:
+	case opModerations:
 		return "results"
 	}
 	return ""

@@ -166,7 +166,7 @@ func unknown(path string) error {
 }
 
 func wrongMethod(method, allowed string) error {
-	return sluice.Errorf(sluice.CodeMethodNotAllowed, "method %s is not allowed here, use %s", clip(method), allowed).With("allow", allowed)
+	return sluice.Errorf(sluice.CodeMethodNotAllowed, "method %s is not allowed here, use %s", clip(method), allowed).With("allow", []string{allowed})
 }
 
 // refuseStored explains why an operation with a memory is not offered: what it
