@@ -27,7 +27,7 @@ func (e *exchange) admit() error {
 		grant, err := e.g.cfg.Admission.Admit(context.Background(), sluice.Claims{RequestID: e.x.ID, List: claims})
 		if err != nil {
 			e.standings = refusedStanding(claims, sluice.AsError(err))
-			return err
+			return e.x.Refused(err)
 		}
 		e.grant, e.admitted, e.standings = grant, true, grant.Standings
 	}
