@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// serveOptions is what the command line of `serve` says.
+type serveOptions struct {
+	dev     bool
+	file    string
+	dataDir string
+}
+
+func newServe(p process) *cobra.Command {
+	var opts serveOptions
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run control plane, gateway and worker in one process", Args: cobra.NoArgs,
+		Long: `Runs everything in one process on SQLite in the data folder.
+
+--dev needs no configuration: it listens on loopback, makes its own secrets,
+seeds a demo provider, and prints a set-up link and a curl line to try.
+Without --dev SLUICE_MASTER_KEY and SLUICE_JWT_SECRET must be set.
+
+SIGTERM and Ctrl-C drain and end; a second one ends at once. SIGHUP reads
+log.level again.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), p, opts) },
+	}
+	cmd.Flags().BoolVar(&opts.dev, "dev", false, "loopback, own secrets, demo provider")
+	cmd.Flags().StringVar(&opts.file, "config", "", "configuration file (default: $EZ_CONFIG_FILE, ./config.yaml, ./config/config.yaml)")
+	cmd.Flags().StringVar(&opts.dataDir, "data-dir", "", "data folder, over SLUICE_DATA_DIR")
+	return cmd
+}
+
+// serve runs a process of all roles until ctx ends, then drains it.
+func serve(ctx context.Context, p process, opts serveOptions) (err error) {
+	began := time.Now()
+	if opts.dataDir != "" {
+		p.environ = append(p.environ, "SLUICE_DATA_DIR="+opts.dataDir)
+	}
+	cfg, err := loadChecked(p, opts.file, opts.dev)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	setLevel(level, cfg.LogLevel)
+	log := newLogger(p.stderr, cfg.LogFormat, level)
+	for _, w := range cfg.warnings {
+		log.Warn(w)
+	}
+	if limit := limitMemory(); limit > 0 {
+		log.Debug("memory limit set from the container", "bytes", limit)
+	}
+	progress := newProgress(p.stdout, opts.dev)
+
+	progress.step("data folder %s", cfg.DataDir)
+	unlock, err := lockFolder(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	listeners, err := listenAll(ctx, cfg.listeners())
+	if err != nil {
+		return err
+	}
+
+	n, err := newNode(ctx, nodeConfig{Config: cfg.Config, dev: opts.dev, extra: p.extra, log: log, level: level, progress: progress, listeners: listeners})
+	if err != nil {
+		closeAll(listeners)
+		return err
+	}
+	stopReload := reloadOnHangup(p, opts, level, log)
+	defer stopReload()
+	if err := n.start(ctx); err != nil {
+		return joinStop(err, n)
+	}
+	if err := n.announce(ctx, p.stdout, time.Since(began)); err != nil {
+		return joinStop(err, n)
+	}
+	log.Info("serving", "version", version(), "gateway", n.address("gateway"), "control", n.address("control"), "status", n.address("status"))
+
+	select {
+	case <-ctx.Done():
+		log.Info("draining; signal again to end at once", "deadline", cfg.DrainDeadline)
+		return n.stop()
+	case err := <-n.failed:
+		return joinStop(err, n)
+	}
+}
+
+// joinStop ends a node that could not go on, and keeps why.
+func joinStop(err error, n *node) error {
+	if stopErr := n.stop(); stopErr != nil {
+		n.log.Error("stopping", "err", stopErr)
+	}
+	return err
+}
+
+func closeAll(listeners map[string]net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
+
+// setLevel sets a level that [Config.Check] has accepted.
+func setLevel(level *slog.LevelVar, name string) {
+	if l, err := parseLevel(name); err == nil {
+		level.Set(l)
+	}
+}
+
+// reloadOnHangup reads log.level again at each SIGHUP, until the returned
+// function is called.
+func reloadOnHangup(p process, opts serveOptions, level *slog.LevelVar, log *slog.Logger) (stop func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() { // ended by stop
+		for {
+			select {
+			case <-hangup:
+				cfg, err := loadChecked(p, opts.file, opts.dev)
+				if err != nil {
+					log.Error("configuration not read again", "err", err)
+					continue
+				}
+				setLevel(level, cfg.LogLevel)
+				log.Info("log level read again", "level", level.Level().String())
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		close(done)
+	}
+}
+
+// progress shows people what is being started; without --dev it is silent, and
+// the log tells.
+type progress struct {
+	w     io.Writer
+	shown bool
+}
+
+func newProgress(w io.Writer, shown bool) *progress { return &progress{w: w, shown: shown} }
+
+func (p *progress) step(format string, args ...any) {
+	if p.shown {
+		fmt.Fprintf(p.w, "  · "+format+"\n", args...)
+	}
+}
