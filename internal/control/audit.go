@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"regexp"
 
 	"github.com/sluicegate/sluice"
@@ -19,11 +18,7 @@ const masked = "***"
 var secretName = regexp.MustCompile(`(?i)secret|passw|token|hash|api_?key|credential|private|signature|authorization|cookie`)
 
 // audit writes a change into the audit log.
-func (s *Session) audit(tx *store.Tx, ch change) error {
-	diff, err := difference(ch.before, ch.after)
-	if err != nil {
-		return fmt.Errorf("describe %s of %s: %w", ch.action, either(ch.before, ch.after).Kind(), err)
-	}
+func (s *Session) audit(tx *store.Tx, ch change, diff json.RawMessage) error {
 	o := either(ch.after, ch.before)
 	m := o.GetMeta()
 	return tx.Append(&sluice.AuditEntry{
@@ -94,7 +89,9 @@ func mask(name string, value json.RawMessage) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	var v any
-	if err := json.Unmarshal(value, &v); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(value))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
 		return json.RawMessage(`"` + masked + `"`)
 	}
 	b, err := json.Marshal(maskValue(name, v))
@@ -104,9 +101,14 @@ func mask(name string, value json.RawMessage) json.RawMessage {
 	return b
 }
 
-// maskValue replaces what a secret name holds, at any depth.
+// maskValue replaces what a secret name holds, at any depth. Numbers and flags
+// are no secrets: max_output_tokens is to be read.
 func maskValue(name string, v any) any {
-	if _, flag := v.(bool); !flag && v != nil && secretName.MatchString(name) {
+	switch v.(type) {
+	case nil, bool, json.Number:
+		return v
+	}
+	if secretName.MatchString(name) {
 		return masked
 	}
 	switch v := v.(type) {

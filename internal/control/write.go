@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -83,6 +84,10 @@ func (s *Session) write(ctx context.Context, opts sluice.WriteOptions, decide fu
 
 // apply writes a change and all that belongs to it.
 func (s *Session) apply(tx *store.Tx, ch change) (revision uint64, err error) {
+	diff, err := difference(ch.before, ch.after) // before the store takes the password out
+	if err != nil {
+		return 0, fmt.Errorf("describe %s of %s: %w", ch.action, either(ch.before, ch.after).Kind(), err)
+	}
 	links := store.Links{}
 	if ch.after != nil {
 		if links, err = resolve(tx, ch.after); err != nil {
@@ -110,7 +115,7 @@ func (s *Session) apply(tx *store.Tx, ch change) (revision uint64, err error) {
 			return 0, err
 		}
 	}
-	if err := s.audit(tx, ch); err != nil {
+	if err := s.audit(tx, ch, diff); err != nil {
 		return 0, err
 	}
 	if ch.then != nil {

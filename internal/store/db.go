@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -61,6 +62,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		cfg.Clock = time.Now
 	}
 	db := &DB{path: path, clock: cfg.Clock}
+	private(path)
 	if db.writer, err = sql.Open("sqlite", dsn(path, cfg, false)); err != nil {
 		return nil, db.explain(err)
 	}
@@ -78,6 +80,14 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	db.readers.SetMaxOpenConns(readers)
 	db.readers.SetMaxIdleConns(readers)
 	return db, nil
+}
+
+// private creates the file for its owner alone; the log beside it inherits the
+// mode. What goes wrong here, opening the database explains.
+func private(path string) {
+	if f, err := os.OpenFile(path, os.O_CREATE, 0o600); err == nil {
+		f.Close()
+	}
 }
 
 // dsn renders the connection string. synchronous=FULL makes a commit survive a

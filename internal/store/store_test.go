@@ -79,6 +79,11 @@ func TestReopen(t *testing.T) {
 	db, err := store.Open(t.Context(), store.Config{Path: path})
 	must(t, err)
 	must(t, add(t.Context(), db, model("a")))
+	for _, f := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("others may read %s: %v", f, err)
+		}
+	}
 	must(t, db.Close())
 	db = open(t, store.Config{Path: path})
 	s, err := db.Snapshot(t.Context())
