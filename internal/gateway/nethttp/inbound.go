@@ -42,6 +42,9 @@ type inbound struct {
 	duplex  bool
 	reading atomic.Bool
 	drained atomic.Bool
+	// deadline is that of the read in progress in Unix nanoseconds, 0 without
+	// one: net/http takes a read that missed it for a hang-up.
+	deadline atomic.Int64
 
 	answer  *sluice.RespHead
 	wrote   bool
@@ -117,7 +120,9 @@ func (in *inbound) receive(p []byte) (int, error) {
 		in.started = time.Now()
 	}
 	earned := time.Duration(in.read.Load()/in.cfg.BodyRate) * time.Second
-	_ = in.control.SetReadDeadline(in.started.Add(in.cfg.BodyGrace + earned)) // a transport without deadlines has its own
+	deadline := in.started.Add(in.cfg.BodyGrace + earned)
+	in.deadline.Store(deadline.UnixNano())
+	_ = in.control.SetReadDeadline(deadline) // a transport without deadlines has its own
 	in.reading.Store(true)
 	n, err := in.r.Body.Read(p)
 	in.reading.Store(false)
@@ -127,6 +132,7 @@ func (in *inbound) receive(p []byte) (int, error) {
 		return n, nil
 	case errors.Is(err, io.EOF):
 		in.drained.Store(true)
+		in.deadline.Store(0)
 		_ = in.control.SetReadDeadline(time.Time{}) // net/http now watches for the hang-up with it
 		return n, io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -204,7 +210,7 @@ func (in *inbound) End(trailers *sluice.Fields) error {
 			in.w.Header().Add(http.TrailerPrefix+f.Name, f.Value)
 		}
 	}
-	if in.r.Context().Err() != nil {
+	if in.r.Context().Err() != nil && !in.late() {
 		return gone(context.Cause(in.r.Context()))
 	}
 	return nil
@@ -223,8 +229,19 @@ func (in *inbound) OnGone(f func()) {
 		in.forget = nil
 	}
 	if f != nil {
-		in.forget = context.AfterFunc(in.r.Context(), f)
+		in.forget = context.AfterFunc(in.r.Context(), func() {
+			if !in.late() {
+				f()
+			}
+		})
 	}
+}
+
+// late reports whether the body missed its deadline: then the client is slow,
+// not gone.
+func (in *inbound) late() bool {
+	d := in.deadline.Load()
+	return d != 0 && time.Now().UnixNano() >= d
 }
 
 // Tunnel implements [sluice.Inbound].
