@@ -85,8 +85,8 @@ func (a *answerer) text(n int) string {
 	if said == "" {
 		return opening + " You said nothing, so there is nothing to answer."
 	}
-	return fmt.Sprintf("%s You said: %q. This answer was streamed through the gateway without leaving this process; "+
-		"replace the provider to talk to a real model.", opening, clip(said, 500))
+	return fmt.Sprintf("%s You said: %q. This answer went through the whole gateway but never left its process; "+
+		"add a provider of another type to talk to a real model.", opening, clip(said, 500))
 }
 
 // lengthen repeats the filler, or cuts, to the length that was set.
