@@ -84,8 +84,15 @@ func (c *Client) mayRetry(r request, err error, backoff time.Duration) (time.Dur
 		polite := stated.Code == sluice.CodeUnavailable || stated.Code == sluice.CodeRequestRate
 		return wait, polite && wait > 0 && wait <= c.cfg.MaxRetryWait
 	}
-	return backoff, r.repeatable()
+	var lost *lostError
+	return backoff, errors.As(err, &lost) && r.repeatable()
 }
+
+// lostError is an exchange that broke before the answer was whole: whether the
+// server did what was asked is open.
+type lostError struct{ error }
+
+func (e *lostError) Unwrap() error { return e.error }
 
 // repeatable reports whether sending the request twice does what once does.
 func (r request) repeatable() bool {
@@ -106,12 +113,12 @@ func (c *Client) send(ctx context.Context, r request, token string, out any) (st
 	}
 	resp, err := c.cfg.HTTPClient.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("call the control plane: %w", err)
+		return 0, &lostError{fmt.Errorf("call the control plane: %w", err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	if err != nil {
-		return 0, fmt.Errorf("read the control plane's answer: %w", err)
+		return 0, &lostError{fmt.Errorf("read the control plane's answer: %w", err)}
 	}
 	if resp.StatusCode >= 300 {
 		return resp.StatusCode, answerError(resp, body)
