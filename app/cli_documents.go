@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -27,6 +28,9 @@ func readObjects[T any](env cliEnv, file string) ([]T, error) {
 	text, err := readDocumentFile(env, file)
 	if err != nil {
 		return nil, err
+	}
+	if file == "-" {
+		file = "standard input"
 	}
 	var out []T
 	for i, document := range documentBreak.Split(string(text), -1) {
@@ -114,11 +118,14 @@ func decodeObject[T any](text []byte, where string) (T, error) {
 func decodeText(err error) string {
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) {
+		if mismatch.Field == "" {
+			return "expected an object, found a " + mismatch.Value
+		}
 		return fmt.Sprintf("field %q cannot be a %s", mismatch.Field, mismatch.Value)
 	}
 	var own *sluice.Error
 	if errors.As(err, &own) {
 		return own.Message
 	}
-	return string(bytes.TrimPrefix([]byte(err.Error()), []byte("json: ")))
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
