@@ -128,6 +128,9 @@ type connectKey struct{}
 // errSilent is the cause of a call that a phase's timer ended.
 var errSilent = errors.New("nethttp: the target was silent for too long")
 
+// maxReplays bounds how often a call meets a stale pooled connection.
+const maxReplays = 3
+
 // Do implements [sluice.Outbound].
 func (o *Outbound) Do(call *sluice.Call) (sluice.Stream, error) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), connectKey{}, call.Connect))
@@ -135,27 +138,43 @@ func (o *Outbound) Do(call *sluice.Call) (sluice.Stream, error) {
 	s.timer = time.AfterFunc(time.Hour, func() { cancel(errSilent) })
 	s.timer.Stop()
 	call.Stopper().Bind(func() { cancel(context.Canceled) })
-	var sent atomic.Bool
+	pool := o.pool(call)
+	for replay := 0; ; replay++ {
+		resp, stale, err := s.roundTrip(pool)
+		if err == nil {
+			s.answered.Store(true)
+			s.rest()
+			s.begin(resp)
+			return s, nil
+		}
+		if !stale || !call.Replayable || replay == maxReplays || ctx.Err() != nil {
+			err = s.explain(err)
+			s.Close()
+			return nil, err
+		}
+	}
+}
+
+// roundTrip sends the call once. stale tells that it failed on a connection that
+// had been used before, without a byte of an answer: the target had closed it.
+func (s *stream) roundTrip(pool *http.Transport) (resp *http.Response, stale bool, err error) {
+	var sent, reused, answered atomic.Bool
 	trace := &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { sent.Store(true); s.await() },
-		WroteRequest: func(httptrace.WroteRequestInfo) { s.await() },
+		GotConn: func(info httptrace.GotConnInfo) {
+			sent.Store(true)
+			reused.Store(info.Reused)
+			s.await()
+		},
+		WroteRequest:         func(httptrace.WroteRequestInfo) { s.await() },
+		GotFirstResponseByte: func() { answered.Store(true) },
 	}
-	req, err := s.request(httptrace.WithClientTrace(ctx, trace))
+	req, err := s.request(httptrace.WithClientTrace(s.ctx, trace))
 	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("build request: %w", err)
+		return nil, false, fmt.Errorf("build request: %w", err)
 	}
-	resp, err := o.pool(call).RoundTrip(req)
-	call.Sent = sent.Load()
-	if err != nil {
-		err = s.explain(err)
-		s.Close()
-		return nil, err
-	}
-	s.answered.Store(true)
-	s.rest()
-	s.begin(resp)
-	return s, nil
+	resp, err = pool.RoundTrip(req)
+	s.call.Sent = s.call.Sent || sent.Load()
+	return resp, reused.Load() && !answered.Load(), err
 }
 
 // stream is an answer that is being read.
