@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/sluicegate/sluice"
 )
@@ -184,15 +183,4 @@ func (tx *Tx) List(kind sluice.Kind, sel Selection) ([]sluice.Object, error) {
 		return err
 	})
 	return out, err
-}
-
-// TouchKeys notes when keys were last used; times only move forward. It is not
-// a change of the keys: neither version nor revision moves.
-func (tx *Tx) TouchKeys(used map[uint64]time.Time) error {
-	for id, at := range used {
-		if _, err := tx.exec(`UPDATE "keys" SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1`, micros(at), int64(id)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/sluicegate/sluice"
 )
@@ -178,7 +177,7 @@ func byName(a, b *sluice.Meta) int {
 // so that equal configurations have equal bytes.
 func published[T any](o sluice.Object) T {
 	if k, ok := o.(*sluice.Key); ok {
-		k.LastUsedAt = time.Time{}
+		k.LastUsedAt = fromMicros(0)
 	}
 	return *any(o).(*T)
 }
@@ -199,12 +198,4 @@ func (tx *Tx) disabledUsers(s *sluice.Snapshot) error {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Name, b.Name))
 	})
 	return nil
-}
-
-// TouchKeys notes when keys were last used; see [Tx.TouchKeys].
-func (db *DB) TouchKeys(ctx context.Context, used map[uint64]time.Time) error {
-	if len(used) == 0 {
-		return nil
-	}
-	return db.Write(ctx, func(tx *Tx) error { return tx.TouchKeys(used) })
 }

@@ -36,7 +36,7 @@ type side struct {
 	set    func(sluice.Object, time.Time)
 }
 
-// SQL returns the table's quoted name.
+// sql is the table's quoted name.
 func (t *table) sql() string { return `"` + string(t.kind) + `"` }
 
 // selection lists the columns that [Tx.scan] reads.
