@@ -66,7 +66,7 @@ func heap() uint64 {
 // An answer of any size must pass in bounded memory, or be cut off; it must
 // never be gathered.
 func TestEndlessAnswers(t *testing.T) {
-	const size = 256 << 20 // of ten gigabytes, what a test has time for; memory is the same
+	const size = 96 << 20 // of ten gigabytes, what a test has time for; memory is the same
 	for name, c := range map[string]struct {
 		answer sluicetest.Answer
 		path   string
