@@ -102,8 +102,11 @@ func (c *Control) sealProvider(before, p *sluice.Provider) error {
 	if before != nil {
 		stored = before.APIKey
 	}
-	if p.APIKey == "" || p.APIKey == stored {
+	if p.APIKey == "" {
 		return nil
+	}
+	if p.APIKey == stored {
+		return checkDestination(before, p)
 	}
 	if seal.Sealed(p.APIKey) {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "api_key must be the provider's own credential, not a sealed one").At("/api_key")
@@ -117,6 +120,17 @@ func (c *Control) sealProvider(before, p *sluice.Provider) error {
 		}
 	}
 	p.APIKey = c.cfg.Keyring.Seal(place, p.APIKey)
+	return nil
+}
+
+// checkDestination refuses to send a credential that is kept to another server:
+// whoever may change the address could otherwise read what is write-only.
+func checkDestination(before, after *sluice.Provider) error {
+	b, errB := url.Parse(before.BaseURL)
+	a, errA := url.Parse(after.BaseURL)
+	if errA != nil || errB != nil || a.Scheme != b.Scheme || !strings.EqualFold(a.Host, b.Host) {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "send api_key again when base_url names another server").At("/api_key")
+	}
 	return nil
 }
 

@@ -236,6 +236,26 @@ func TestSecretsAreSealedAndWriteOnly(t *testing.T) {
 	}
 }
 
+// Lost if it fails: a credential is sent to whoever may change its address.
+func TestKeptCredentialStaysWithItsServer(t *testing.T) {
+	p := fresh(t)
+	ctx, s := t.Context(), p.system()
+	_, err := s.Providers().Create(ctx, sluice.Provider{Meta: named("", "oa"), Type: "openai", BaseURL: "https://api.openai.com/v1", APIKey: "sk-1"}, sluice.WriteOptions{})
+	must(t, err)
+	for patch, want := range map[string]sluice.Code{
+		`{"base_url":"https://evil.example/v1"}`:                   sluice.CodeInvalidRequest,
+		`{"base_url":"http://api.openai.com/v1"}`:                  sluice.CodeInvalidRequest,
+		`{"base_url":"https://api.openai.com:8443/v1"}`:            sluice.CodeInvalidRequest,
+		`{"base_url":null}`:                                        sluice.CodeInvalidRequest,
+		`{"base_url":"https://API.openai.com/v2"}`:                 "",
+		`{"base_url":"https://other.example/v1","api_key":"sk-1"}`: "",
+		`{"base_url":"https://other.example/v1","api_key":null}`:   "",
+	} {
+		_, err := s.Providers().Patch(ctx, "", "oa", json.RawMessage(patch), sluice.WriteOptions{DryRun: true})
+		wants(t, err, want, patch)
+	}
+}
+
 // readAll returns the bytes of every file in a folder.
 func readAll(t *testing.T, dir string) []byte {
 	t.Helper()
