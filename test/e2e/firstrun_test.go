@@ -18,6 +18,7 @@ func TestPastedCurlStreams(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed; make test installs it")
 	}
+	process.Binary(t) // the build is not the start
 	began := time.Now()
 	p := process.Start(t, process.Options{})
 	if took := time.Since(began); took > 10*time.Second {

@@ -108,9 +108,12 @@ func writeModels(ctx context.Context, admin *client.Client, acked *journal, pref
 	}
 }
 
+// shortBody asks for so little that many answers end between two kills.
+const shortBody = `{"model":"demo-chat","max_tokens":1,"messages":[{"role":"user","content":"Hello"}]}`
+
 func call(ctx context.Context, p *process.Process, acked *journal) {
 	for ctx.Err() == nil {
-		req, err := http.NewRequestWithContext(ctx, "POST", p.Gateway+"/v1/chat/completions", strings.NewReader(chatBody))
+		req, err := http.NewRequestWithContext(ctx, "POST", p.Gateway+"/v1/chat/completions", strings.NewReader(shortBody))
 		if err != nil {
 			return
 		}
