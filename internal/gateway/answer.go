@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,8 +143,20 @@ func (e *exchange) decorate(f *sluice.Fields) {
 			f.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(s.Claim.Limit, 10))
 			f.Set("X-Ratelimit-Remaining-"+name, strconv.FormatInt(max(s.Remaining, 0), 10))
 			f.Set("X-Ratelimit-Reset-"+name, s.Reset.Round(time.Millisecond).String())
+			policy, state := draftLimit(s)
+			f.Add("RateLimit-Policy", policy)
+			f.Add("RateLimit", state)
 		}
 	}
+}
+
+// draftLimit renders a standing the way that the IETF draft on RateLimit fields
+// has it: a policy of so many units a window, and what is left of it.
+func draftLimit(s sluice.Standing) (policy, state string) {
+	seconds := func(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+	name := strconv.Quote(string(s.Claim.Kind))
+	policy = fmt.Sprintf("%s;q=%d;w=%d", name, s.Claim.Limit, seconds(s.Claim.Window))
+	return policy, fmt.Sprintf("%s;r=%d;t=%d", name, max(s.Remaining, 0), seconds(s.Reset))
 }
 
 // tightest is the standing of a kind that has the least left.

@@ -174,8 +174,8 @@ func jsonString(s string) string {
 func TestConsumerPlugins(t *testing.T) {
 	f := newFixture(t)
 	f.addService(nil, sluicetest.NewUpstream(t))
-	special := f.addKey("acme", "special", func(k *sluice.Key) { k.Plugins = plugins("probe", `{"tag":"-key"}`) })
-	f.snap.Groups[0].Plugins = plugins("probe", `{"tag":"-group"}`)
+	special := f.addKey("acme", "special", func(k *sluice.Key) { k.Plugins = pluginSet("probe", `{"tag":"-key"}`) })
+	f.snap.Groups[0].Plugins = pluginSet("probe", `{"tag":"-group"}`)
 	f.apply()
 	for token, want := range map[string]string{f.token: "seen-group", special: "seen-key"} {
 		for range 2 {

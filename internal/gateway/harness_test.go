@@ -336,13 +336,13 @@ func (f *fixture) defaults() {
 	f.add(&sluice.Group{Meta: meta("platform", "default"), SharedWith: []string{"*"}})
 	f.token = f.addKey("acme", "key", nil)
 	f.add(&sluice.Model{Meta: meta("platform", "m1")})
-	f.add(&sluice.Route{Meta: meta("platform", "llm"), Paths: []string{"/v1/*"}, Surface: "openai", Plugins: plugins("bearer", `{}`, "probe", `{}`)})
+	f.add(&sluice.Route{Meta: meta("platform", "llm"), Paths: []string{"/v1/*"}, Surface: "openai", Plugins: pluginSet("bearer", `{}`, "probe", `{}`)})
 }
 
 func meta(tenant, name string) sluice.Meta { return sluice.Meta{Tenant: tenant, Name: name} }
 
-// plugins builds a plugins member of name and configuration pairs.
-func plugins(pairs ...string) map[string]json.RawMessage {
+// pluginSet builds a plugins member of name and configuration pairs.
+func pluginSet(pairs ...string) map[string]json.RawMessage {
 	m := map[string]json.RawMessage{}
 	for i := 0; i < len(pairs); i += 2 {
 		m[pairs[i]] = json.RawMessage(pairs[i+1])
@@ -407,7 +407,7 @@ func (f *fixture) addService(change func(*sluice.Route, *sluice.Upstream), nodes
 	for _, u := range nodes {
 		up.Nodes = append(up.Nodes, sluice.Node{Host: u.Host(), Port: u.Port()})
 	}
-	r := &sluice.Route{Meta: meta("platform", "svc"), Paths: []string{"/svc/*"}, Upstream: "svc", Plugins: plugins("bearer", `{}`, "probe", `{}`)}
+	r := &sluice.Route{Meta: meta("platform", "svc"), Paths: []string{"/svc/*"}, Upstream: "svc", Plugins: pluginSet("bearer", `{}`, "probe", `{}`)}
 	if change != nil {
 		change(r, up)
 	}

@@ -36,7 +36,7 @@ func TestKeysThatDoNotWork(t *testing.T) {
 	rotated := f.addKey("acme", "rotated", func(k *sluice.Key) {
 		k.RetiringHash, k.RetiringUntil = sluice.HashToken(old), now.Add(time.Minute)
 	})
-	broken := f.addKey("acme", "broken", func(k *sluice.Key) { k.Plugins = plugins("no-such-plugin", `{}`) })
+	broken := f.addKey("acme", "broken", func(k *sluice.Key) { k.Plugins = pluginSet("no-such-plugin", `{}`) })
 	f.apply()
 	status := func(token string) int {
 		t.Helper()

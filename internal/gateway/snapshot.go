@@ -21,6 +21,9 @@ const (
 // followSnapshots applies every snapshot that arrives until ctx is done.
 func (g *Gateway) followSnapshots(ctx context.Context) {
 	var seen uint64
+	if st := g.current.Load(); st != nil {
+		seen = st.snapshot.Revision
+	}
 	pause := followPause
 	for ctx.Err() == nil {
 		s, err := g.cfg.Snapshots.Next(ctx, seen)
