@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -139,15 +138,15 @@ var requiredFields = map[string][]string{
 	"Problem": {"error"}, "ProblemBody": {"code", "message", "message_i18n", "details", "trace_id", "retryable", "doc_url"},
 }
 
-// render completes the document once all operations are registered and returns
-// it as JSON, in a stable order.
-func (s *server) render() ([]byte, error) {
+// complete finishes the document once all operations are registered; from then
+// on it does not change.
+func (s *server) complete() error {
 	all := s.schemas().Map()
 	delete(all, "ErrorModel") // huma's own errors, which never leave this package
 	delete(all, "ErrorDetail")
 	var texts map[string]string
 	if err := json.Unmarshal(descriptions, &texts); err != nil {
-		return nil, fmt.Errorf("read descriptions: %w", err)
+		return fmt.Errorf("read descriptions: %w", err)
 	}
 	for name, schema := range all {
 		if fields := requiredFields[name]; fields != nil {
@@ -155,6 +154,11 @@ func (s *server) render() ([]byte, error) {
 		}
 		describe(schema, strings.TrimSuffix(name, "Patch"), texts)
 	}
+	return nil
+}
+
+// render returns the completed document as JSON, in a stable order.
+func (s *server) render() ([]byte, error) {
 	text, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the OpenAPI document: %w", err)
@@ -183,14 +187,6 @@ func describe(schema *huma.Schema, name string, texts map[string]string) {
 		described := *property
 		described.Description = text
 		schema.Properties[field] = &described
-	}
-}
-
-// serveDocument answers with the rendered OpenAPI document.
-func serveDocument(text []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(text)
 	}
 }
 

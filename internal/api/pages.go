@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"sync"
 )
 
 // pageFiles are the pages that need no console: plain HTML, no script.
@@ -57,27 +58,44 @@ func (p *pages) send(w http.ResponseWriter, status int, page []byte) {
 }
 
 // mountPages adds the documents and the pages. It comes last: the OpenAPI
-// document must know every operation.
+// document must know every operation. What is large is rendered when somebody
+// first asks for it, and then kept.
 func (s *server) mountPages(mux *http.ServeMux) error {
 	p, err := newPages()
 	if err != nil {
 		return err
 	}
-	document, err := s.render()
-	if err != nil {
+	if err := s.complete(); err != nil {
 		return err
 	}
-	docs, err := p.execute("docs.html", s.docsView())
-	if err != nil {
-		return err
-	}
-	welcome, err := p.execute("welcome.html", s.Version)
-	if err != nil {
-		return err
-	}
-	mux.HandleFunc("GET /openapi.json", serveDocument(document))
-	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) { p.send(w, http.StatusOK, docs) })
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { p.send(w, http.StatusOK, welcome) })
+	document := sync.OnceValues(s.render)
+	docs := sync.OnceValues(func() ([]byte, error) { return p.execute("docs.html", s.docsView()) })
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		text, err := document()
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", mediaJSON)
+		_, _ = w.Write(text) // a client that is gone has no use for the error
+	})
+	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, r *http.Request) {
+		page, err := docs()
+		s.sendPage(w, r, p, page, err)
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		page, err := p.execute("welcome.html", s.Version)
+		s.sendPage(w, r, p, page, err)
+	})
 	s.mountSetup(mux, p)
 	return nil
+}
+
+// sendPage answers with a page, or with why there is none.
+func (s *server) sendPage(w http.ResponseWriter, r *http.Request, p *pages, page []byte, err error) {
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	p.send(w, http.StatusOK, page)
 }
