@@ -257,7 +257,6 @@ type fixture struct {
 	books     *books
 	admission *admission
 	seen      *seen
-	clock     *sluicetest.Clock
 	metrics   *prometheus.Registry
 	server    *http.Server
 	stop      func()

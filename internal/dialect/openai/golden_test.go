@@ -23,7 +23,6 @@ var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 // without a line feed.
 type script struct {
 	provider     sluice.Provider
-	model        string
 	method, path string
 	head         sluice.Head
 	body         []byte
