@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// bench is one run of the whole comparison.
+type bench struct {
+	self, out string
+	pairs     int
+	length    time.Duration
+	only      map[string]bool
+	peers     []peer
+	mock      string
+	gwCore    int
+	otherCore int
+}
+
+// benchMain runs the comparison and reports it.
+func benchMain(args []string) error {
+	set := flag.NewFlagSet("bench", flag.ExitOnError)
+	b := &bench{}
+	set.IntVar(&b.pairs, "pairs", 5, "how often each workload runs against each peer")
+	set.DurationVar(&b.length, "time", 3*time.Second, "how long one closed-loop run lasts")
+	set.StringVar(&b.out, "out", "bench-results", "folder for bench.json and bench.svg")
+	only := set.String("only", "", "workloads to run, comma-separated; empty is all")
+	gateways := set.String("gateways", "wire,sluice", "what to compare with nginx: wire, sluice")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if runtime.NumCPU() < 2 {
+		return errors.New("two cores are needed: one for the gateway, one for the rest")
+	}
+	b.otherCore = 1
+	b.only = names(*only)
+	if err := b.choosePeers(names(*gateways)); err != nil {
+		return err
+	}
+	report, err := b.run()
+	if err != nil {
+		return err
+	}
+	return report.write(b.out)
+}
+
+func names(list string) map[string]bool {
+	set := map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		if name != "" {
+			set[name] = true
+		}
+	}
+	return set
+}
+
+func (b *bench) choosePeers(gateways map[string]bool) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b.self = self
+	nginx, err := nginxPeer()
+	if err != nil {
+		return err
+	}
+	b.peers = []peer{nginx}
+	if gateways["wire"] {
+		b.peers = append(b.peers, wirePeer(self))
+	}
+	if gateways["sluice"] {
+		p, err := sluicePeer()
+		if err != nil {
+			return err
+		}
+		b.peers = append(b.peers, p)
+	}
+	return nil
+}
+
+// run starts the mock, then each workload against every peer in turn, so that a
+// noisy minute hits all of them.
+func (b *bench) run() (*report, error) {
+	mock, err := start(b.otherCore, nil, b.self, "mock")
+	if err != nil {
+		return nil, err
+	}
+	defer mock.stop()
+	if b.mock, err = mock.line(); err != nil {
+		return nil, fmt.Errorf("starting mock: %w", err)
+	}
+	r := newReport(b)
+	for _, w := range workloads() {
+		if len(b.only) > 0 && !b.only[w.Name] {
+			continue
+		}
+		for pair := range b.pairs {
+			if w.Rate > 0 {
+				if err := b.measure(r, w, directPeer()); err != nil {
+					return nil, err
+				}
+			}
+			for i := range b.peers { // the order turns with every pair
+				if err := b.measure(r, w, b.peers[(i+pair)%len(b.peers)]); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return r, nil
+}
+
+// measure runs one workload against a fresh process of one peer.
+func (b *bench) measure(r *report, w workload, p peer) error {
+	s := sample{Workload: w.Name, Peer: p.name}
+	addr, gateway := b.mock, (*process)(nil)
+	if p.begin != nil {
+		dir, err := os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if addr, err = freeAddr(); err != nil {
+			return err
+		}
+		if gateway, err = p.begin(dir, b.mock, addr, b.gwCore); err != nil {
+			return err
+		}
+		defer gateway.stop()
+		if err := awaitAddr(addr); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		s.IdleRSS = gateway.rss()
+	}
+	if !w.Once {
+		if _, err := b.load(w, p, addr, b.length/4); err != nil { // warm up
+			return err
+		}
+	}
+	peak := make(chan int64, 1)
+	var before time.Duration
+	if gateway != nil {
+		before = gateway.cpu()
+		go func() { // ends by itself
+			time.Sleep(map[bool]time.Duration{true: 1500 * time.Millisecond, false: b.length / 2}[w.Once])
+			peak <- gateway.rss()
+		}()
+	}
+	result, err := b.load(w, p, addr, b.length)
+	if err != nil {
+		return err
+	}
+	s.loadResult = result
+	if gateway != nil {
+		s.CPU = gateway.cpu() - before
+		s.RSS = <-peak
+	}
+	r.add(s)
+	fmt.Fprintln(os.Stderr, s.line(w))
+	return nil
+}
+
+// load runs the load generator once.
+func (b *bench) load(w workload, p peer, addr string, length time.Duration) (loadResult, error) {
+	args := []string{"load", "-workload", w.Name, "-addr", addr, "-time", length.String(), "-auth", p.auth}
+	proc, err := start(b.otherCore, nil, b.self, args...)
+	if err != nil {
+		return loadResult{}, err
+	}
+	var result loadResult
+	err = json.NewDecoder(proc.out).Decode(&result)
+	proc.cmd.Wait()
+	if err != nil {
+		return result, fmt.Errorf("load %s on %s: %w", w.Name, p.name, err)
+	}
+	return result, nil
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// workload is one kind of traffic and how it is measured.
+type workload struct {
+	Name string
+	// About is what the table says of it.
+	About string
+	// Path, Body and Auth make the request; Auth goes to the gateway only when
+	// it checks keys, nginx ignores it.
+	Path, Body string
+	// Answer is how many body bytes a right answer has, Events how many events.
+	Answer, Events int
+	// Clients is how many connections ask at once.
+	Clients int
+	// Rate, when set, is an open loop of so many requests a second.
+	Rate int
+	// Once: each client asks once; otherwise again until the time is over.
+	Once bool
+	// Unit is what CPU is divided by: "request" or "event".
+	Unit string
+	// Goal is the ratio to nginx that the issue asks for.
+	Goal float64
+}
+
+const (
+	plainAnswer = 1 << 10
+	burstEvents = 50
+	slowEvents  = 20
+	slowPause   = 100 * time.Millisecond
+	eventBytes  = 160
+)
+
+// workloads are those of the issue, in its order.
+func workloads() []workload {
+	plain := strings.Repeat("p", 1<<10)
+	return []workload{
+		{Name: "plain", About: "1 KB POST, saturated", Path: "/plain", Body: plain, Answer: plainAnswer, Clients: 32, Unit: "request", Goal: 1.2},
+		{Name: "chat", About: "LLM chat, whole answer", Path: "/v1/chat/completions", Body: chatBody("bench", false), Answer: len(chatAnswer), Clients: 32, Unit: "request", Goal: 1.5},
+		{Name: "burst", About: "LLM stream, 50 events at once", Path: "/v1/chat/completions", Body: chatBody("bench", true), Events: burstEvents, Clients: 32, Unit: "event", Goal: 1.2},
+		{Name: "slow", About: "1000 streams, 20 events, 100 ms apart", Path: "/v1/chat/completions", Body: chatBody("bench-slow", true), Events: slowEvents, Clients: 1000, Once: true, Unit: "event", Goal: 1.2},
+		{Name: "open", About: "open loop, 2000 requests a second", Path: "/plain", Body: plain, Answer: plainAnswer, Clients: 64, Rate: 2000, Unit: "request", Goal: 1.2},
+		{Name: "big", About: "200 KB request body", Path: "/plain", Body: strings.Repeat("b", 200<<10), Answer: plainAnswer, Clients: 16, Unit: "request", Goal: 1.3},
+	}
+}
+
+// chatBody is a chat request of about 600 bytes.
+func chatBody(model string, stream bool) string {
+	return fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[{"role":"user","content":%q}]}`, model, stream, strings.Repeat("please ", 72))
+}
+
+// chatAnswer is a whole chat completion, usage included.
+var chatAnswer = `{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"bench","choices":[{"index":0,"message":{"role":"assistant","content":"` +
+	strings.Repeat("answer ", 80) + `"},"finish_reason":"stop"}],"usage":{"prompt_tokens":80,"completion_tokens":90,"total_tokens":170}}`
+
+// event is one stream event of a fixed size; the last but one carries usage.
+func event(n, of int) string {
+	if n == of-1 {
+		return "data: [DONE]\n\n"
+	}
+	if n == of-2 {
+		return `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[],"usage":{"prompt_tokens":80,"completion_tokens":90,"total_tokens":170}}` + "\n\n"
+	}
+	head := `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[{"index":0,"delta":{"content":"`
+	const tail = `"}}]}` + "\n\n"
+	return head + strings.Repeat("x", eventBytes-len(head)-len(tail)) + tail
+}
