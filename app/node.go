@@ -172,7 +172,11 @@ func (c pluginCheck) ValidatePlugin(name string, config []byte) error {
 func pluginInfo(registry *plugin.Registry) []api.PluginInfo {
 	var list []api.PluginInfo
 	for _, s := range registry.Specs() {
-		list = append(list, api.PluginInfo{Name: s.Name, Priority: s.Priority, Schema: s.Schema()})
+		info := api.PluginInfo{Name: s.Name, Priority: s.Priority, Phases: []string{}, Schema: s.Schema()}
+		for _, phase := range s.Phases() {
+			info.Phases = append(info.Phases, string(phase))
+		}
+		list = append(list, info)
 	}
 	return list
 }
