@@ -40,7 +40,12 @@ func benchMain(args []string) error {
 	}
 	b.otherCore = 1
 	b.only = names(*only)
-	if err := b.choosePeers(names(*gateways)); err != nil {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := b.choosePeers(names(*gateways), dir); err != nil {
 		return err
 	}
 	report, err := b.run()
@@ -60,7 +65,7 @@ func names(list string) map[string]bool {
 	return set
 }
 
-func (b *bench) choosePeers(gateways map[string]bool) error {
+func (b *bench) choosePeers(gateways map[string]bool, dir string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -75,7 +80,7 @@ func (b *bench) choosePeers(gateways map[string]bool) error {
 		b.peers = append(b.peers, wirePeer(self))
 	}
 	if gateways["sluice"] {
-		p, err := sluicePeer()
+		p, err := sluicePeer(dir)
 		if err != nil {
 			return err
 		}
@@ -119,7 +124,7 @@ func (b *bench) run() (*report, error) {
 // measure runs one workload against a fresh process of one peer.
 func (b *bench) measure(r *report, w workload, p peer) error {
 	s := sample{Workload: w.Name, Peer: p.name}
-	addr, gateway := b.mock, (*process)(nil)
+	addr, key, gateway := b.mock, "", (*process)(nil)
 	if p.begin != nil {
 		dir, err := os.MkdirTemp("", "bench")
 		if err != nil {
@@ -129,7 +134,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		if addr, err = freeAddr(); err != nil {
 			return err
 		}
-		if gateway, err = p.begin(dir, b.mock, addr, b.gwCore); err != nil {
+		if gateway, key, err = p.begin(dir, b.mock, addr, b.gwCore); err != nil {
 			return err
 		}
 		defer gateway.stop()
@@ -139,7 +144,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		s.IdleRSS = gateway.rss()
 	}
 	if !w.Once {
-		if _, err := b.load(w, p, addr, b.length/4); err != nil { // warm up
+		if _, err := b.load(w, addr, key, b.length/4); err != nil { // warm up
 			return err
 		}
 	}
@@ -152,7 +157,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 			peak <- gateway.rss()
 		}()
 	}
-	result, err := b.load(w, p, addr, b.length)
+	result, err := b.load(w, addr, key, b.length)
 	if err != nil {
 		return err
 	}
@@ -167,8 +172,8 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 }
 
 // load runs the load generator once.
-func (b *bench) load(w workload, p peer, addr string, length time.Duration) (loadResult, error) {
-	args := []string{"load", "-workload", w.Name, "-addr", addr, "-time", length.String(), "-auth", p.auth}
+func (b *bench) load(w workload, addr, key string, length time.Duration) (loadResult, error) {
+	args := []string{"load", "-workload", w.Name, "-addr", addr, "-time", length.String(), "-auth", key}
 	proc, err := start(b.otherCore, nil, b.self, args...)
 	if err != nil {
 		return loadResult{}, err
@@ -177,7 +182,7 @@ func (b *bench) load(w workload, p peer, addr string, length time.Duration) (loa
 	err = json.NewDecoder(proc.out).Decode(&result)
 	proc.cmd.Wait()
 	if err != nil {
-		return result, fmt.Errorf("load %s on %s: %w", w.Name, p.name, err)
+		return result, fmt.Errorf("load %s on %s: %w", w.Name, addr, err)
 	}
 	return result, nil
 }

@@ -14,10 +14,9 @@ type peer struct {
 	name string
 	// version is what the report names.
 	version string
-	// auth is the key it wants, if any.
-	auth string
-	// begin starts it in front of the mock; it answers on addr.
-	begin func(dir, mock, addr string, core int) (*process, error)
+	// begin starts it in front of the mock, listening on addr, and returns the
+	// key that it wants, if any.
+	begin func(dir, mock, addr string, core int) (*process, string, error)
 }
 
 // nginxPeer is the yardstick: nginx as a plain proxy with kept-alive upstreams.
@@ -27,12 +26,13 @@ func nginxPeer() (peer, error) {
 		return peer{}, fmt.Errorf("nginx is the yardstick of this bench: apt-get install nginx-light")
 	}
 	version, _ := exec.Command(path, "-v").CombinedOutput()
-	return peer{name: "nginx", version: string(version), begin: func(dir, mock, addr string, core int) (*process, error) {
+	return peer{name: "nginx", version: string(version), begin: func(dir, mock, addr string, core int) (*process, string, error) {
 		file := filepath.Join(dir, "nginx.conf")
 		if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, dir, dir, dir, dir, dir, dir, mock, addr), 0o600); err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		return start(core, nil, path, "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log"))
+		proc, err := start(core, nil, path, "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log"))
+		return proc, "", err
 	}}, nil
 }
 
@@ -60,8 +60,9 @@ http {
 
 // wirePeer is internal/wire alone, forwarding.
 func wirePeer(self string) peer {
-	return peer{name: "wire", version: "this tree", begin: func(_, mock, addr string, core int) (*process, error) {
-		return start(core, nil, self, "forward", "-target", mock, "-listen", addr)
+	return peer{name: "wire", version: "this tree", begin: func(_, mock, addr string, core int) (*process, string, error) {
+		proc, err := start(core, nil, self, "forward", "-target", mock, "-listen", addr)
+		return proc, "", err
 	}}
 }
 
