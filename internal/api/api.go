@@ -60,10 +60,9 @@ type PluginInfo struct {
 // server is the state shared by all handlers: immutable after New.
 type server struct {
 	Config
-	log     *slog.Logger
-	api     huma.API
-	secure  bool
-	docsURL string
+	log    *slog.Logger
+	api    huma.API
+	secure bool
 }
 
 // New returns the handler of the control listener. It serves concurrently and
@@ -106,7 +105,7 @@ func newServer(cfg Config) *server {
 		cfg.Gateways = func() []sluice.GatewayStatus { return nil }
 	}
 	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
-	return &server{Config: cfg, log: cfg.Log, secure: cfg.Secure, docsURL: cfg.PublicURL + "/docs"}
+	return &server{Config: cfg, log: cfg.Log, secure: cfg.Secure}
 }
 
 // clientIP is the peer's address. The control listener is reached directly or

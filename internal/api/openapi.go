@@ -104,7 +104,7 @@ func (s *server) errorExamples() map[string]*huma.Example {
 	out := map[string]*huma.Example{}
 	for _, info := range sluice.Codes() {
 		e := sluice.Errorf(info.Code, "%s", info.English)
-		out[string(info.Code)] = &huma.Example{Summary: info.English, Value: newProblem(e, "0192f0c1-7c1e-7000-8000-000000000000", s.docsURL)}
+		out[string(info.Code)] = &huma.Example{Summary: info.English, Value: newProblem(e, "0192f0c1-7c1e-7000-8000-000000000000")}
 	}
 	return out
 }
@@ -135,7 +135,7 @@ var requiredFields = map[string][]string{
 	"Tenant": {"name"}, "User": {"email"}, "Role": {"permissions"}, "Provider": {"type"}, "Model": {"name"},
 	"Route": {"paths"}, "Upstream": {"nodes"}, "Node": {"host", "port"},
 	"Credentials": {"email", "password"}, "RefreshBody": {"refresh_token"}, "LogLevelBody": {"level"},
-	"Problem": {"error"}, "ProblemBody": {"code", "message", "message_i18n", "details", "trace_id", "retryable", "doc_url"},
+	"Problem": {"error"}, "ErrorBody": {"code", "message", "message_i18n", "details", "trace_id", "retryable", "doc_url"},
 }
 
 // complete finishes the document once all operations are registered; from then

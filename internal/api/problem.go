@@ -14,27 +14,10 @@ import (
 // implements huma.StatusError and huma.HeadersError, so that huma sends it as
 // it is.
 type problem struct {
-	Err problemBody `json:"error"`
+	Err sluice.ErrorBody `json:"error"`
 
 	status int
 	header http.Header
-}
-
-// problemBody is what programs and people read.
-type problemBody struct {
-	Code      sluice.Code    `json:"code" doc:"Stable code; the table is on the documentation page."`
-	Message   string         `json:"message" doc:"What was wrong and where, in English."`
-	I18n      problemI18n    `json:"message_i18n"`
-	Details   map[string]any `json:"details" doc:"Facts for programs; field is a JSON pointer or the name of a header or parameter."`
-	TraceID   string         `json:"trace_id" doc:"The request id; also the answer's X-Request-Id."`
-	Retryable bool           `json:"retryable" doc:"Whether the same request may succeed later."`
-	DocURL    string         `json:"doc_url"`
-}
-
-// problemI18n is the message in the languages of the product.
-type problemI18n struct {
-	Chinese string `json:"zh_CN"`
-	English string `json:"en_US"`
 }
 
 // Error implements error.
@@ -48,22 +31,9 @@ func (p *problem) GetHeaders() http.Header { return p.header }
 
 // newProblem renders an error for the client. Errors without a code become an
 // internal error that hides its cause.
-func newProblem(err error, traceID, docsURL string) *problem {
+func newProblem(err error, traceID string) *problem {
 	e := sluice.AsError(err)
-	info := sluice.CodeInfo(e.Code)
-	p := &problem{status: info.Status, header: http.Header{}, Err: problemBody{
-		Code:      info.Code,
-		Message:   e.Message,
-		I18n:      problemI18n{Chinese: chineseText(info, e.Field), English: e.Message},
-		Details:   map[string]any{},
-		TraceID:   traceID,
-		Retryable: info.Retryable,
-		DocURL:    docsURL + "#" + string(info.Code),
-	}}
-	maps.Copy(p.Err.Details, e.Details)
-	if e.Field != "" {
-		p.Err.Details["field"] = e.Field
-	}
+	p := &problem{status: sluice.CodeInfo(e.Code).Status, header: http.Header{}, Err: e.Body(traceID)}
 	if e.RetryAfter > 0 {
 		p.header.Set("Retry-After", strconv.Itoa(e.RetryAfter))
 	}
@@ -74,20 +44,11 @@ func newProblem(err error, traceID, docsURL string) *problem {
 	return p
 }
 
-// chineseText is the table's sentence, with the field to blame when there is
-// one; messages of single errors exist in English only.
-func chineseText(info sluice.Info, field string) string {
-	if field == "" {
-		return info.Chinese
-	}
-	return info.Chinese + "（字段：" + field + "）"
-}
-
 // problem renders err for the client and logs what only an operator may know:
 // this is the one place where an error of the API is logged.
 func (s *server) problem(r *http.Request, err error) *problem {
 	id := requestID(r.Context())
-	p := newProblem(err, id, s.docsURL)
+	p := newProblem(err, id)
 	if p.status >= http.StatusInternalServerError {
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("trace_id", id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("err", err))

@@ -41,7 +41,7 @@ func TestPlainErrorHasTheDocumentedShape(t *testing.T) {
 	e := sluice.Errorf(sluice.CodeUnauthorized, "the key has expired").At("Authorization").With("expired", true)
 	kind, body := dialect.Plain{}.Error(e, "trace-1")
 	const want = `{"error":{"code":"AUTH_001","message":"the key has expired",` +
-		`"message_i18n":{"zh_CN":"凭证缺失、无效或已过期。","en_US":"The credential is missing, invalid or expired."},` +
+		`"message_i18n":{"zh_CN":"凭证缺失、无效或已过期。（字段：Authorization）","en_US":"the key has expired"},` +
 		`"details":{"expired":true,"field":"Authorization"},"trace_id":"trace-1","retryable":false,` +
 		`"doc_url":"https://github.com/sluicegate/sluice/blob/main/docs/errors.md#auth_001"}}`
 	if kind != "application/json" || string(body) != want {
@@ -50,7 +50,7 @@ func TestPlainErrorHasTheDocumentedShape(t *testing.T) {
 	if (dialect.Plain{}).StreamError(e, "trace-1") != nil {
 		t.Error("a plain stream cannot carry an error")
 	}
-	odd := dialect.ErrorJSON(e.With("f", func() {}), "trace-1")
+	odd := e.With("f", func() {}).JSON("trace-1")
 	if !json.Valid(odd) || !strings.Contains(string(odd), "AUTH_001") {
 		t.Errorf("an odd detail renders as %s", odd)
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/plugin"
@@ -42,11 +43,11 @@ func (e *exchange) answerBuiltin(unmatched error) (done bool, err error) {
 // health is the body of /health and /ready.
 func (g *Gateway) health(status string) []byte {
 	b, err := json.Marshal(struct {
-		Status    string `json:"status"`
-		Service   string `json:"service"`
-		Version   string `json:"version"`
-		Timestamp int64  `json:"timestamp"`
-	}{status, "sluice-gateway", g.cfg.Version, g.cfg.Now().Unix()})
+		Status    string    `json:"status"`
+		Service   string    `json:"service"`
+		Version   string    `json:"version"`
+		Timestamp time.Time `json:"timestamp"`
+	}{status, "sluice-gateway", g.cfg.Version, g.cfg.Now().UTC()})
 	if err != nil {
 		panic("gateway: strings and numbers must marshal: " + err.Error())
 	}

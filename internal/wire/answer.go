@@ -2,7 +2,6 @@ package wire
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"io"
 	"net"
 	"strconv"
@@ -334,15 +333,7 @@ func (s *Server) renderError(e *sluice.Error) []byte {
 	if s.cfg.RenderError != nil {
 		return s.cfg.RenderError(e)
 	}
-	row := sluice.CodeInfo(e.Code)
-	body, err := json.Marshal(map[string]any{"error": map[string]any{
-		"code": e.Code, "message": e.Message, "retryable": row.Retryable,
-		"message_i18n": map[string]string{"en_US": row.English, "zh_CN": row.Chinese},
-	}})
-	if err != nil {
-		return []byte("{}")
-	}
-	return body
+	return e.JSON("")
 }
 
 // linger closes so that the client can read the answer: a close with unread

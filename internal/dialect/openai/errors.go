@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice"
-	"github.com/sluicegate/sluice/internal/dialect"
 )
 
 // errorObject is OpenAI's error: the first four members are what the official
@@ -36,7 +35,7 @@ func renderError(e *sluice.Error, requestID string) []byte {
 	info := sluice.CodeInfo(e.Code)
 	object := errorObject{
 		Message: e.Message, Type: errorType(info), Param: param(e.Field), Code: info.Code,
-		TraceID: requestID, Retryable: info.Retryable, Details: e.Details, DocURL: dialect.DocURL(info.Code),
+		TraceID: requestID, Retryable: info.Retryable, Details: e.Details, DocURL: info.Code.DocURL(),
 	}
 	type wrapped struct {
 		Error errorObject `json:"error"`
