@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
-	"github.com/sluicegate/sluice/internal/gateway/nethttp"
 	"github.com/sluicegate/sluice/internal/link"
 	"github.com/sluicegate/sluice/internal/plugins"
 	"github.com/sluicegate/sluice/internal/sluicetest"
@@ -20,7 +19,7 @@ func builtInParts(t *testing.T) option {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(g *gateway.Config, _ *nethttp.ServerConfig) {
+	return func(g *gateway.Config, _ *limits) {
 		g.Plugins = registry
 		g.Admission = link.NewLocal(link.LocalConfig{Now: time.Now})
 	}
@@ -28,8 +27,10 @@ func builtInParts(t *testing.T) option {
 
 // The built-in plugins and limits have to work through the pipeline on both
 // kinds of routes, not only by themselves.
-func TestBuiltInPlugins(t *testing.T) {
-	f := newFixture(t, builtInParts(t))
+func TestBuiltInPlugins(t *testing.T) { onEveryTransport(t, testBuiltInPlugins) }
+
+func testBuiltInPlugins(t *testing.T, over transport) {
+	f := newFixture(t, over, builtInParts(t))
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, nil)
 	f.addService(nil, u)

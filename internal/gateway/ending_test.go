@@ -12,7 +12,6 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
-	"github.com/sluicegate/sluice/internal/gateway/nethttp"
 	"github.com/sluicegate/sluice/internal/sluicetest"
 )
 
@@ -41,7 +40,9 @@ func (f *fixture) hangUp(extra string, afterFirst bool) {
 
 // A client that hangs up must stop the target at once, or its answer is paid for
 // by nobody; what was delivered is still recorded and settled.
-func TestHangUp(t *testing.T) {
+func TestHangUp(t *testing.T) { onEveryTransport(t, testHangUp) }
+
+func testHangUp(t *testing.T, over transport) {
 	for name, c := range map[string]struct {
 		answer     sluicetest.Answer
 		extra      string
@@ -52,7 +53,7 @@ func TestHangUp(t *testing.T) {
 		"without an event": {sluicetest.SSEThenHang(0), `,"stream":true`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
+			f := newFixture(t, over)
 			u := sluicetest.NewUpstream(t, c.answer)
 			f.addProvider("p1", u, nil)
 			f.apply()
@@ -79,7 +80,9 @@ func TestHangUp(t *testing.T) {
 
 // Every way to end leaves exactly one record and settles the claims, also a
 // fault of a plugin or of our own.
-func TestRecordInEveryEnding(t *testing.T) {
+func TestRecordInEveryEnding(t *testing.T) { onEveryTransport(t, testRecordInEveryEnding) }
+
+func testRecordInEveryEnding(t *testing.T, over transport) {
 	for name, c := range map[string]struct {
 		answer  sluicetest.Answer
 		probe   string
@@ -99,7 +102,7 @@ func TestRecordInEveryEnding(t *testing.T) {
 		"broken stream":         {sluicetest.SSEThenReset(0, chatEvents[:2]...), `{}`, `,"stream":true`, sluice.OutcomeIncomplete, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, func(g *gateway.Config, _ *nethttp.ServerConfig) {
+			f := newFixture(t, over, func(g *gateway.Config, _ *limits) {
 				g.Timeouts = sluice.Timeouts{FirstByteMS: 200, IdleMS: 200}
 			})
 			f.snap.Routes[0].Plugins["probe"] = json.RawMessage(c.probe)
@@ -123,8 +126,10 @@ func TestRecordInEveryEnding(t *testing.T) {
 }
 
 // A fault of the gateway's own code must not take the process or the books down.
-func TestPanicOfOurOwn(t *testing.T) {
-	f := newFixture(t, func(g *gateway.Config, _ *nethttp.ServerConfig) { g.Outbound = panicking{} })
+func TestPanicOfOurOwn(t *testing.T) { onEveryTransport(t, testPanicOfOurOwn) }
+
+func testPanicOfOurOwn(t *testing.T, over transport) {
+	f := newFixture(t, over, func(g *gateway.Config, _ *limits) { g.Outbound = panicking{} })
 	f.addProvider("p1", sluicetest.NewUpstream(t), nil)
 	f.apply()
 	if a := f.chat(""); a.status != 500 || a.errorCode() != sluice.CodeInternal {
@@ -142,8 +147,10 @@ func (panicking) Do(*sluice.Call) (sluice.Stream, error) { panic("outbound") }
 
 // Plugins may answer, replace the request and change the answer; each has to
 // reach the wire.
-func TestPluginsChangeThings(t *testing.T) {
-	f := newFixture(t)
+func TestPluginsChangeThings(t *testing.T) { onEveryTransport(t, testPluginsChangeThings) }
+
+func testPluginsChangeThings(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.Text(200, "quiet"))
 	p := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", p, nil)
@@ -171,8 +178,10 @@ func jsonString(s string) string {
 }
 
 // A key's and a group's plugins take the place of the route's.
-func TestConsumerPlugins(t *testing.T) {
-	f := newFixture(t)
+func TestConsumerPlugins(t *testing.T) { onEveryTransport(t, testConsumerPlugins) }
+
+func testConsumerPlugins(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.addService(nil, sluicetest.NewUpstream(t))
 	special := f.addKey("acme", "special", func(k *sluice.Key) { k.Plugins = pluginSet("probe", `{"tag":"-key"}`) })
 	f.snap.Groups[0].Plugins = pluginSet("probe", `{"tag":"-group"}`)
@@ -191,8 +200,10 @@ func TestConsumerPlugins(t *testing.T) {
 
 // The head of a stream must not wait for its first event, and events must not
 // wait for each other.
-func TestStreamsAreNotBuffered(t *testing.T) {
-	f := newFixture(t)
+func TestStreamsAreNotBuffered(t *testing.T) { onEveryTransport(t, testStreamsAreNotBuffered) }
+
+func testStreamsAreNotBuffered(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	next := make(chan struct{})
 	u := sluicetest.NewUpstream(t, func(w *sluicetest.Wire, _ sluicetest.Request) {
 		w.Print(sluicetest.SSEHead)
@@ -224,8 +235,10 @@ func TestStreamsAreNotBuffered(t *testing.T) {
 
 // A slow reader must make the target wait instead of filling the memory, and be
 // cut off in the end.
-func TestSlowReader(t *testing.T) {
-	f := newFixture(t, func(_ *gateway.Config, s *nethttp.ServerConfig) { s.WriteTimeout = 300 * time.Millisecond })
+func TestSlowReader(t *testing.T) { onEveryTransport(t, testSlowReader) }
+
+func testSlowReader(t *testing.T, over transport) {
+	f := newFixture(t, over, func(_ *gateway.Config, l *limits) { l.write = 300 * time.Millisecond })
 	f.addService(nil, sluicetest.NewUpstream(t, sluicetest.Huge(1<<30)))
 	f.apply()
 	before := heap()

@@ -18,7 +18,6 @@ import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/builtin"
 	"github.com/sluicegate/sluice/internal/gateway"
-	"github.com/sluicegate/sluice/internal/gateway/nethttp"
 	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/plugin"
 )
@@ -249,7 +248,7 @@ func (p *probe) Log(_ *plugin.Exchange, r *sluice.Record) {
 
 // fixture is a gateway with everything around it.
 type fixture struct {
-	t         *testing.T
+	t         testing.TB
 	g         *gateway.Gateway
 	url, addr string
 	snap      *sluice.Snapshot
@@ -258,7 +257,7 @@ type fixture struct {
 	admission *admission
 	seen      *seen
 	metrics   *prometheus.Registry
-	server    *http.Server
+	server    server
 	stop      func()
 	client    *http.Client
 	token     string
@@ -266,11 +265,11 @@ type fixture struct {
 }
 
 // option changes the configuration of a fixture.
-type option func(*gateway.Config, *nethttp.ServerConfig)
+type option func(*gateway.Config, *limits)
 
-// newFixture starts a gateway on loopback with a platform tenant, a tenant acme
+// newFixture starts a gateway on loopback, over a transport, with a platform tenant, a tenant acme
 // with the key "key" in the shared default group, and an LLM route at /v1.
-func newFixture(t *testing.T, options ...option) *fixture {
+func newFixture(t testing.TB, over transport, options ...option) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, feed: newFeed(), books: newBooks(), admission: newAdmission(), seen: &seen{},
@@ -283,8 +282,8 @@ func newFixture(t *testing.T, options ...option) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outbound := nethttp.NewOutbound(nethttp.OutboundConfig{})
-	t.Cleanup(outbound.Close)
+	outbound, stop := over.outbound()
+	t.Cleanup(stop)
 	cfg := gateway.Config{
 		Name: "gw-test", Version: "test", Snapshots: f.feed, Admission: f.admission, Events: f.books, Status: f.books,
 		Plugins: plugins, Dialects: builtin.Registry(nil), Outbound: outbound, TenantOutbound: outbound,
@@ -293,27 +292,27 @@ func newFixture(t *testing.T, options ...option) *fixture {
 		Drain:    gateway.DrainConfig{Deadline: 5 * time.Second},
 		Timeouts: sluice.Timeouts{ConnectMS: 2000, FirstByteMS: 5000, IdleMS: 5000, TotalMS: 20000},
 	}
-	server := nethttp.ServerConfig{Log: slog.New(slog.DiscardHandler)}
+	var bounds limits
 	for _, o := range options {
-		o(&cfg, &server)
+		o(&cfg, &bounds)
 	}
 	if f.g, err = gateway.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	f.start(server)
+	f.start(over.server(bounds, f.g.Serve))
 	f.defaults()
 	return f
 }
 
 // start serves and runs until the test ends.
-func (f *fixture) start(cfg nethttp.ServerConfig) {
+func (f *fixture) start(srv server) {
 	f.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.addr, f.url = l.Addr().String(), "http://"+l.Addr().String()
-	f.server = nethttp.NewServer(cfg, f.g.Serve)
+	f.server = srv
 	var running sync.WaitGroup
 	running.Go(func() { _ = f.server.Serve(l) })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -557,7 +556,7 @@ func (f *fixture) recordOf(id string) (r sluice.Record) {
 }
 
 // testLog passes the gateway's log to the test's; it is shown on failure only.
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 // Write implements io.Writer.
 func (l testLog) Write(b []byte) (int, error) {

@@ -12,14 +12,15 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
-	"github.com/sluicegate/sluice/internal/gateway/nethttp"
 	"github.com/sluicegate/sluice/internal/sluicetest"
 )
 
 // Whatever is wrong with a request has to be said in its own terms, before a
 // connection to a target costs anything, and leave a record.
-func TestBadRequests(t *testing.T) {
-	f := newFixture(t)
+func TestBadRequests(t *testing.T) { onEveryTransport(t, testBadRequests) }
+
+func testBadRequests(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, func(p *sluice.Provider) { p.Models = []string{"m*", "blind"} })
 	f.add(&sluice.Model{Meta: meta("platform", "blind"), SupportsVision: new(bool), SupportsFunctions: new(bool), SupportsToolChoice: new(bool),
@@ -85,8 +86,10 @@ func TestBadRequests(t *testing.T) {
 }
 
 // Many fields cost memory before anything is known of who sends them.
-func TestTooManyFields(t *testing.T) {
-	f := newFixture(t)
+func TestTooManyFields(t *testing.T) { onEveryTransport(t, testTooManyFields) }
+
+func testTooManyFields(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.apply()
 	var fields []string
 	for i := range 70 {
@@ -115,9 +118,11 @@ func raw(t *testing.T, addr string, send func(net.Conn)) (status string, closed 
 }
 
 // A client that trickles its head or body holds a connection for nothing.
-func TestSlowClients(t *testing.T) {
-	f := newFixture(t, func(_ *gateway.Config, s *nethttp.ServerConfig) {
-		s.HeadTimeout, s.BodyGrace = 100*time.Millisecond, 100*time.Millisecond
+func TestSlowClients(t *testing.T) { onEveryTransport(t, testSlowClients) }
+
+func testSlowClients(t *testing.T, over transport) {
+	f := newFixture(t, over, func(_ *gateway.Config, l *limits) {
+		l.head, l.bodyGrace = 100*time.Millisecond, 100*time.Millisecond
 	})
 	u := sluicetest.NewUpstream(t)
 	f.addProvider("p1", u, nil)
@@ -142,8 +147,10 @@ func TestSlowClients(t *testing.T) {
 }
 
 // A body whose length is not told must not pass the limit either.
-func TestOversizeChunkedBody(t *testing.T) {
-	f := newFixture(t)
+func TestOversizeChunkedBody(t *testing.T) { onEveryTransport(t, testOversizeChunkedBody) }
+
+func testOversizeChunkedBody(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t)
 	f.addProvider("p1", u, nil)
 	f.addService(func(r *sluice.Route, _ *sluice.Upstream) { r.MaxBodyBytes = 1000 }, u)
@@ -169,8 +176,10 @@ func TestOversizeChunkedBody(t *testing.T) {
 
 // Protocol tricks must not reach a target: each of them once tunnelled past the
 // rules of some gateway (T-CVE 14 to 17).
-func TestProtocolTricks(t *testing.T) {
-	f := newFixture(t)
+func TestProtocolTricks(t *testing.T) { onEveryTransport(t, testProtocolTricks) }
+
+func testProtocolTricks(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t)
 	f.addService(nil, u)
 	f.apply()
@@ -208,7 +217,11 @@ func TestProtocolTricks(t *testing.T) {
 // A body on a method that has none must not be read as the next request
 // (T-CVE 14).
 func TestBodyOfGetIsNotTheNextRequest(t *testing.T) {
-	f := newFixture(t)
+	onEveryTransport(t, testBodyOfGetIsNotTheNextRequest)
+}
+
+func testBodyOfGetIsNotTheNextRequest(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t)
 	f.addService(nil, u)
 	f.apply()

@@ -7,19 +7,20 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
-	"github.com/sluicegate/sluice/internal/gateway/nethttp"
 	"github.com/sluicegate/sluice/internal/sluicetest"
 )
 
 // withClock makes the gateway tell the time by the fixture's clock.
 func withClock(c *sluicetest.Clock) option {
-	return func(g *gateway.Config, _ *nethttp.ServerConfig) { g.Now = c.Now }
+	return func(g *gateway.Config, _ *limits) { g.Now = c.Now }
 }
 
 // A key that should not work and does is somebody else's money.
-func TestKeysThatDoNotWork(t *testing.T) {
+func TestKeysThatDoNotWork(t *testing.T) { onEveryTransport(t, testKeysThatDoNotWork) }
+
+func testKeysThatDoNotWork(t *testing.T, over transport) {
 	clock := sluicetest.NewClock(time.Now())
-	f := newFixture(t, withClock(clock))
+	f := newFixture(t, over, withClock(clock))
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, nil)
 	f.add(&sluice.Tenant{Meta: meta("gone", "gone"), Status: sluice.StatusDisabled})
@@ -80,8 +81,10 @@ func TestKeysThatDoNotWork(t *testing.T) {
 
 // A key reaches the providers and models of its group, and nothing else, not
 // even by a connection.
-func TestWallsBetweenGroups(t *testing.T) {
-	f := newFixture(t)
+func TestWallsBetweenGroups(t *testing.T) { onEveryTransport(t, testWallsBetweenGroups) }
+
+func testWallsBetweenGroups(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.add(&sluice.Group{Meta: meta("platform", "vip"), SharedWith: []string{"rich"}})
 	f.add(&sluice.Tenant{Meta: meta("rich", "rich")})
@@ -130,8 +133,10 @@ func TestWallsBetweenGroups(t *testing.T) {
 }
 
 // A tenant's own route serves that tenant's keys only.
-func TestRoutesOfTenants(t *testing.T) {
-	f := newFixture(t)
+func TestRoutesOfTenants(t *testing.T) { onEveryTransport(t, testRoutesOfTenants) }
+
+func testRoutesOfTenants(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t)
 	f.add(&sluice.Tenant{Meta: meta("rival", "rival")})
 	rival := f.addKey("rival", "rival", nil)
@@ -146,8 +151,10 @@ func TestRoutesOfTenants(t *testing.T) {
 }
 
 // Keys in use are reported, or nobody can tell which ones may be deleted.
-func TestKeysUsedAreReported(t *testing.T) {
-	f := newFixture(t)
+func TestKeysUsedAreReported(t *testing.T) { onEveryTransport(t, testKeysUsedAreReported) }
+
+func testKeysUsedAreReported(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.addProvider("p1", sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat)), nil)
 	f.apply()
 	f.chat("")
@@ -161,8 +168,10 @@ func TestKeysUsedAreReported(t *testing.T) {
 
 // Limits have to be asked for once, with an estimate, told to the client, and
 // corrected to what was used.
-func TestClaims(t *testing.T) {
-	f := newFixture(t)
+func TestClaims(t *testing.T) { onEveryTransport(t, testClaims) }
+
+func testClaims(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.addProvider("p1", sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat)), nil)
 	f.addService(nil, sluicetest.NewUpstream(t))
 	f.apply()

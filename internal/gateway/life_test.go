@@ -14,13 +14,14 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
-	"github.com/sluicegate/sluice/internal/gateway/nethttp"
 	"github.com/sluicegate/sluice/internal/sluicetest"
 )
 
 // The gateway has to answer for itself before and without any configuration.
-func TestBuiltinAnswers(t *testing.T) {
-	f := newFixture(t)
+func TestBuiltinAnswers(t *testing.T) { onEveryTransport(t, testBuiltinAnswers) }
+
+func testBuiltinAnswers(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	for path, want := range map[string]int{"/health": 200, "/ready": 503, "/": 200, "/other": 503} {
 		if a := f.do("GET", path, ""); a.status != want {
 			t.Errorf("before configuration, %s: %d", path, a.status)
@@ -48,7 +49,11 @@ func TestBuiltinAnswers(t *testing.T) {
 // One broken object must not take the others down, and must not open what it
 // was to protect.
 func TestBrokenObjectsDisableThemselves(t *testing.T) {
-	f := newFixture(t)
+	onEveryTransport(t, testBrokenObjectsDisableThemselves)
+}
+
+func testBrokenObjectsDisableThemselves(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("good", u, nil)
 	f.addProvider("bad-type", u, func(p *sluice.Provider) { p.Type = "no-such-dialect" })
@@ -87,8 +92,10 @@ func TestBrokenObjectsDisableThemselves(t *testing.T) {
 
 // A snapshot whose global rules are broken must not replace a good one, and
 // control has to hear of it.
-func TestRefusedSnapshot(t *testing.T) {
-	f := newFixture(t)
+func TestRefusedSnapshot(t *testing.T) { onEveryTransport(t, testRefusedSnapshot) }
+
+func testRefusedSnapshot(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.addProvider("p1", sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat)), nil)
 	f.apply()
 	f.snap.GlobalPlugins = pluginSet("no-such-plugin", `{}`)
@@ -111,8 +118,10 @@ func TestRefusedSnapshot(t *testing.T) {
 
 // Configuration changes all day; none of them may fail a request or break a
 // stream.
-func TestSnapshotSwapUnderLoad(t *testing.T) {
-	f := newFixture(t)
+func TestSnapshotSwapUnderLoad(t *testing.T) { onEveryTransport(t, testSnapshotSwapUnderLoad) }
+
+func testSnapshotSwapUnderLoad(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.addProvider("p1", sluicetest.NewUpstream(t, sluicetest.SSE(time.Millisecond, chatEvents...)), nil)
 	f.addService(nil, sluicetest.NewUpstream(t))
 	f.apply()
@@ -156,8 +165,10 @@ func TestSnapshotSwapUnderLoad(t *testing.T) {
 
 // A drain has to say so first, let streams finish, and end those that will not,
 // in a way that a client understands; no record may be lost in it.
-func TestDrain(t *testing.T) {
-	f := newFixture(t, func(g *gateway.Config, _ *nethttp.ServerConfig) {
+func TestDrain(t *testing.T) { onEveryTransport(t, testDrain) }
+
+func testDrain(t *testing.T, over transport) {
+	f := newFixture(t, over, func(g *gateway.Config, _ *limits) {
 		g.Drain = gateway.DrainConfig{PreStop: 100 * time.Millisecond, Deadline: 300 * time.Millisecond}
 	})
 	slow := sluicetest.NewUpstream(t, sluicetest.SSE(40*time.Millisecond, chatEvents...), sluicetest.SSEThenHang(0, chatEvents[:2]...))
@@ -213,8 +224,10 @@ func TestDrain(t *testing.T) {
 
 // Records must survive an outage of the books, and a flood must cost lines of
 // the books, visibly, but never a request.
-func TestRecordsWaitForTheBooks(t *testing.T) {
-	f := newFixture(t, func(g *gateway.Config, _ *nethttp.ServerConfig) {
+func TestRecordsWaitForTheBooks(t *testing.T) { onEveryTransport(t, testRecordsWaitForTheBooks) }
+
+func testRecordsWaitForTheBooks(t *testing.T, over transport) {
+	f := newFixture(t, over, func(g *gateway.Config, _ *limits) {
 		g.Records = gateway.RecordConfig{Queue: 5, Batch: 1, Flush: time.Millisecond}
 	})
 	f.addService(nil, sluicetest.NewUpstream(t))
@@ -237,8 +250,10 @@ func TestRecordsWaitForTheBooks(t *testing.T) {
 }
 
 // The process must not end with records in its hands.
-func TestRecordsAreFlushedAtTheEnd(t *testing.T) {
-	f := newFixture(t, func(g *gateway.Config, _ *nethttp.ServerConfig) { g.Records.Flush = time.Hour })
+func TestRecordsAreFlushedAtTheEnd(t *testing.T) { onEveryTransport(t, testRecordsAreFlushedAtTheEnd) }
+
+func testRecordsAreFlushedAtTheEnd(t *testing.T, over transport) {
+	f := newFixture(t, over, func(g *gateway.Config, _ *limits) { g.Records.Flush = time.Hour })
 	f.addService(nil, sluicetest.NewUpstream(t))
 	f.apply()
 	f.do("GET", "/svc/x", "")
@@ -247,7 +262,9 @@ func TestRecordsAreFlushedAtTheEnd(t *testing.T) {
 }
 
 // Whoever is believed about a client's address can evade limits and lists.
-func TestClientAddress(t *testing.T) {
+func TestClientAddress(t *testing.T) { onEveryTransport(t, testClientAddress) }
+
+func testClientAddress(t *testing.T, over transport) {
 	for name, c := range map[string]struct {
 		trusted, forwarded, want string
 	}{
@@ -258,7 +275,7 @@ func TestClientAddress(t *testing.T) {
 		"garbage":              {"127.0.0.0/8", "1.2.3.4, x", "127.0.0.1"},
 		"IPv6 with a port":     {"127.0.0.0/8", "[2001:db8::1]:99", "2001:db8::1"},
 	} {
-		f := newFixture(t, func(g *gateway.Config, _ *nethttp.ServerConfig) {
+		f := newFixture(t, over, func(g *gateway.Config, _ *limits) {
 			if c.trusted != "" {
 				g.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(c.trusted)}
 			}
@@ -277,8 +294,10 @@ func TestClientAddress(t *testing.T) {
 }
 
 // Metrics are how an operator sees trouble before users call.
-func TestMetrics(t *testing.T) {
-	f := newFixture(t)
+func TestMetrics(t *testing.T) { onEveryTransport(t, testMetrics) }
+
+func testMetrics(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.addProvider("p1", sluicetest.NewUpstream(t, sluicetest.JSON(500, `{}`), sluicetest.JSON(200, wholeChat)), nil)
 	f.apply()
 	f.chat("")

@@ -9,8 +9,10 @@ import (
 )
 
 // The thin line through everything: a key, a model, a provider, an answer, a record.
-func TestChatWhole(t *testing.T) {
-	f := newFixture(t)
+func TestChatWhole(t *testing.T) { onEveryTransport(t, testChatWhole) }
+
+func testChatWhole(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, func(p *sluice.Provider) { p.ModelMap = map[string]string{"m1": "vendor-m1"} })
 	f.apply()
@@ -41,8 +43,10 @@ func TestChatWhole(t *testing.T) {
 
 // A stream has to arrive event by event, with usage metered but hidden from a
 // client that did not ask for it.
-func TestChatStream(t *testing.T) {
-	f := newFixture(t)
+func TestChatStream(t *testing.T) { onEveryTransport(t, testChatStream) }
+
+func testChatStream(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.SSE(0, chatEvents...))
 	f.addProvider("p1", u, nil)
 	f.apply()
@@ -60,8 +64,10 @@ func TestChatStream(t *testing.T) {
 
 // A plain service must get the request as it was, and its answer must arrive
 // as it was.
-func TestPlainRoute(t *testing.T) {
-	f := newFixture(t)
+func TestPlainRoute(t *testing.T) { onEveryTransport(t, testPlainRoute) }
+
+func testPlainRoute(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.Text(418, "short and stout", "X-Own: yes", "Connection: X-Hop", "X-Hop: 1"))
 	f.addService(func(r *sluice.Route, _ *sluice.Upstream) { r.StripPrefix = "/svc" }, u)
 	f.apply()
@@ -85,8 +91,10 @@ func TestPlainRoute(t *testing.T) {
 
 // LLM routes differ from plain ones by data alone: the same plugins run over both
 // in the same phases.
-func TestSamePluginsOnBothKinds(t *testing.T) {
-	f := newFixture(t)
+func TestSamePluginsOnBothKinds(t *testing.T) { onEveryTransport(t, testSamePluginsOnBothKinds) }
+
+func testSamePluginsOnBothKinds(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, nil)
 	f.addService(nil, u)

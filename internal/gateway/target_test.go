@@ -14,7 +14,9 @@ import (
 )
 
 // What a target does wrong has to become a clear error in bounded time.
-func TestBadTargets(t *testing.T) {
+func TestBadTargets(t *testing.T) { onEveryTransport(t, testBadTargets) }
+
+func testBadTargets(t *testing.T, over transport) {
 	for name, c := range map[string]struct {
 		answer sluicetest.Answer
 		status int
@@ -36,7 +38,7 @@ func TestBadTargets(t *testing.T) {
 		"business error":   {sluicetest.JSON(400, `{"error":{"message":"max_tokens is too large","param":"max_tokens"}}`), 400, sluice.CodeProviderRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
+			f := newFixture(t, over)
 			u := sluicetest.NewUpstream(t, c.answer)
 			f.addProvider("p1", u, func(p *sluice.Provider) { p.Timeouts.FirstByteMS = 300 })
 			f.apply()
@@ -65,7 +67,9 @@ func heap() uint64 {
 
 // An answer of any size must pass in bounded memory, or be cut off; it must
 // never be gathered.
-func TestEndlessAnswers(t *testing.T) {
+func TestEndlessAnswers(t *testing.T) { onEveryTransport(t, testEndlessAnswers) }
+
+func testEndlessAnswers(t *testing.T, over transport) {
 	const size = 96 << 20 // of ten gigabytes, what a test has time for; memory is the same
 	for name, c := range map[string]struct {
 		answer sluicetest.Answer
@@ -78,7 +82,7 @@ func TestEndlessAnswers(t *testing.T) {
 		"gzip bomb":                   {sluicetest.GzipBomb(64 << 20), "/v1/chat/completions", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
+			f := newFixture(t, over)
 			u := sluicetest.NewUpstream(t, c.answer)
 			f.addProvider("p1", u, nil)
 			f.addService(nil, u)
@@ -110,13 +114,15 @@ func TestEndlessAnswers(t *testing.T) {
 }
 
 // Another target may answer as long as the client has seen nothing.
-func TestFailover(t *testing.T) {
+func TestFailover(t *testing.T) { onEveryTransport(t, testFailover) }
+
+func testFailover(t *testing.T, over transport) {
 	for name, bad := range map[string]sluicetest.Answer{
 		"reset": sluicetest.Reset(), "500": sluicetest.JSON(500, `{}`), "429": sluicetest.JSON(429, `{}`), "401": sluicetest.JSON(401, `{}`),
 		"garbage": sluicetest.Garbage(), "stream without events": sluicetest.SSEThenReset(0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
+			f := newFixture(t, over)
 			first, second := sluicetest.NewUpstream(t, bad), sluicetest.NewUpstream(t, sluicetest.SSE(0, chatEvents...))
 			f.addProvider("first", first, nil)
 			f.addProvider("second", second, func(p *sluice.Provider) { p.Priority = 1 })
@@ -135,8 +141,10 @@ func TestFailover(t *testing.T) {
 
 // After the first content a second target would repeat what the client has read
 // and bill it twice.
-func TestNoFailoverAfterContent(t *testing.T) {
-	f := newFixture(t)
+func TestNoFailoverAfterContent(t *testing.T) { onEveryTransport(t, testNoFailoverAfterContent) }
+
+func testNoFailoverAfterContent(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	first, second := sluicetest.NewUpstream(t, sluicetest.SSEThenReset(0, chatEvents[:2]...)), sluicetest.NewUpstream(t, sluicetest.SSE(0, chatEvents...))
 	f.addProvider("first", first, nil)
 	f.addProvider("second", second, func(p *sluice.Provider) { p.Priority = 1 })
@@ -156,8 +164,12 @@ func TestNoFailoverAfterContent(t *testing.T) {
 
 // What the client got wrong is wrong at every target: asking again only costs.
 func TestBusinessErrorsAreNotRetried(t *testing.T) {
+	onEveryTransport(t, testBusinessErrorsAreNotRetried)
+}
+
+func testBusinessErrorsAreNotRetried(t *testing.T, over transport) {
 	for _, status := range []int{400, 413, 422} {
-		f := newFixture(t)
+		f := newFixture(t, over)
 		first, second := sluicetest.NewUpstream(t, sluicetest.JSON(status, `{"error":{"message":"no"}}`)), sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 		f.addProvider("first", first, nil)
 		f.addProvider("second", second, func(p *sluice.Provider) { p.Priority = 1 })
@@ -172,8 +184,10 @@ func TestBusinessErrorsAreNotRetried(t *testing.T) {
 }
 
 // Attempts have to be bounded, and the client told that all of them failed.
-func TestAttemptsAreBounded(t *testing.T) {
-	f := newFixture(t)
+func TestAttemptsAreBounded(t *testing.T) { onEveryTransport(t, testAttemptsAreBounded) }
+
+func testAttemptsAreBounded(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(500, `{}`))
 	for i := range 5 {
 		f.addProvider(fmt.Sprintf("p%d", i), u, nil)
@@ -193,8 +207,10 @@ func TestAttemptsAreBounded(t *testing.T) {
 }
 
 // Retries must not multiply the load on a group that is down.
-func TestRetryBudget(t *testing.T) {
-	f := newFixture(t)
+func TestRetryBudget(t *testing.T) { onEveryTransport(t, testRetryBudget) }
+
+func testRetryBudget(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(500, `{}`))
 	f.addProvider("a", u, nil)
 	f.addProvider("b", u, nil)
@@ -213,8 +229,10 @@ func TestRetryBudget(t *testing.T) {
 }
 
 // Without a usable member the answer is quick and says when to come back.
-func TestNoHealthyMember(t *testing.T) {
-	f := newFixture(t)
+func TestNoHealthyMember(t *testing.T) { onEveryTransport(t, testNoHealthyMember) }
+
+func testNoHealthyMember(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	f.apply()
 	if a := f.chat(""); a.status != 503 || a.errorCode() != sluice.CodeNoTarget {
 		t.Errorf("empty group: %d %s", a.status, a.body)
@@ -240,7 +258,9 @@ func TestNoHealthyMember(t *testing.T) {
 }
 
 // A plain request may be sent twice only when that cannot do harm.
-func TestPlainRetries(t *testing.T) {
+func TestPlainRetries(t *testing.T) { onEveryTransport(t, testPlainRetries) }
+
+func testPlainRetries(t *testing.T, over transport) {
 	for name, c := range map[string]struct {
 		method string
 		bad    sluicetest.Answer
@@ -252,7 +272,7 @@ func TestPlainRetries(t *testing.T) {
 		"GET with 500":       {"GET", sluicetest.Text(500, "own error"), 500},
 		"GET with 404":       {"GET", sluicetest.Text(404, "own error"), 404},
 	} {
-		f := newFixture(t)
+		f := newFixture(t, over)
 		bad, good := sluicetest.NewUpstream(t, c.bad), sluicetest.NewUpstream(t)
 		f.addService(func(_ *sluice.Route, u *sluice.Upstream) { u.Nodes[1].Priority = 1 }, bad, good)
 		f.apply()
@@ -264,7 +284,7 @@ func TestPlainRetries(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	f := newFixture(t)
+	f := newFixture(t, over)
 	dead, good := sluicetest.NewUpstream(t), sluicetest.NewUpstream(t)
 	dead.Close()
 	f.addService(func(_ *sluice.Route, u *sluice.Upstream) { u.Nodes[1].Priority = 1 }, dead, good)
@@ -275,8 +295,10 @@ func TestPlainRetries(t *testing.T) {
 }
 
 // Weights of nodes are what operators plan capacity by.
-func TestNodesShareByWeight(t *testing.T) {
-	f := newFixture(t)
+func TestNodesShareByWeight(t *testing.T) { onEveryTransport(t, testNodesShareByWeight) }
+
+func testNodesShareByWeight(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	a, b := sluicetest.NewUpstream(t), sluicetest.NewUpstream(t)
 	f.addService(func(_ *sluice.Route, u *sluice.Upstream) { u.Nodes[0].Weight = new(3) }, a, b)
 	f.apply()
@@ -293,8 +315,10 @@ func TestNodesShareByWeight(t *testing.T) {
 
 // A pooled connection that the server closed meanwhile is the pool's problem,
 // not the client's.
-func TestStalePooledConnection(t *testing.T) {
-	f := newFixture(t)
+func TestStalePooledConnection(t *testing.T) { onEveryTransport(t, testStalePooledConnection) }
+
+func testStalePooledConnection(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, nil)
 	f.apply()
@@ -313,8 +337,10 @@ func TestStalePooledConnection(t *testing.T) {
 
 // A large upload must stream, and an upstream that answers before it has read it
 // must be heard without a deadlock.
-func TestUploads(t *testing.T) {
-	f := newFixture(t)
+func TestUploads(t *testing.T) { onEveryTransport(t, testUploads) }
+
+func testUploads(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.Text(200, "done"))
 	f.addService(func(r *sluice.Route, _ *sluice.Upstream) { r.MaxBodyBytes = 1 << 30 }, u)
 	f.apply()
@@ -352,8 +378,10 @@ func TestUploads(t *testing.T) {
 
 // HEAD, 204 and 304 have no body whatever their head says; a gateway that waits
 // for one hangs.
-func TestBodylessAnswers(t *testing.T) {
-	f := newFixture(t)
+func TestBodylessAnswers(t *testing.T) { onEveryTransport(t, testBodylessAnswers) }
+
+func testBodylessAnswers(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t,
 		sluicetest.Text(200, "twelve bytes"), sluicetest.Raw("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"), sluicetest.Raw("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nConnection: close\r\n\r\n"))
 	f.addService(nil, u)
@@ -370,8 +398,10 @@ func TestBodylessAnswers(t *testing.T) {
 }
 
 // Trailers carry the status of gRPC-like protocols.
-func TestTrailers(t *testing.T) {
-	f := newFixture(t)
+func TestTrailers(t *testing.T) { onEveryTransport(t, testTrailers) }
+
+func testTrailers(t *testing.T, over transport) {
+	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.Raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"))
 	f.addService(nil, u)
 	f.apply()
