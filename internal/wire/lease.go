@@ -46,7 +46,11 @@ func lend(pool *sync.Pool, size int) *lease {
 
 // release gives the buffer back; nil is nothing to give.
 func (x *lease) release() {
-	if x != nil && x.pool != nil {
+	if x == nil {
+		return
+	}
+	poison(x.b)
+	if x.pool != nil {
 		x.pool.Put(x)
 	}
 }
