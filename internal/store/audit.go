@@ -22,6 +22,10 @@ func (tx *Tx) Append(e *sluice.AuditEntry) error {
 		return err
 	}
 	e.Seq, e.Time = uint64(last)+1, tx.now
+	// The hash is that of what will be stored; see clean.
+	for _, s := range []*string{&e.Tenant, &e.Actor, &e.Action, &e.Object, &e.RequestID, &e.IP} {
+		*s = cleanText(*s)
+	}
 	if e.Hash, err = hashEntry(e); err != nil {
 		return err
 	}
@@ -95,22 +99,37 @@ func (db *DB) Audit(ctx context.Context, q sluice.AuditQuery) (sluice.Page[sluic
 func (db *DB) VerifyAudit(ctx context.Context) (uint64, error) {
 	var count uint64
 	prev := ""
+	check := func(e *sluice.AuditEntry) error {
+		hash, err := hashEntry(e)
+		if err != nil {
+			return err
+		}
+		if e.Seq != count+1 || e.PrevHash != prev || e.Hash != hash {
+			return sluice.Errorf(sluice.CodeDatabase, "the audit log is broken at entry %d", count+1)
+		}
+		count, prev = e.Seq, e.Hash
+		return nil
+	}
 	err := db.Read(ctx, func(tx *Tx) error {
-		return tx.each(`SELECT `+auditColumns+` FROM audit ORDER BY seq`, nil, func(rows *sql.Rows) error {
-			e, err := scanAudit(rows)
-			if err != nil {
+		for {
+			before := count
+			if err := tx.auditAfter(count, check); err != nil || count == before {
 				return err
 			}
-			hash, err := hashEntry(&e)
-			if err != nil {
-				return err
-			}
-			if e.Seq != count+1 || e.PrevHash != prev || e.Hash != hash {
-				return sluice.Errorf(sluice.CodeDatabase, "the audit log is broken at entry %d", count+1)
-			}
-			count, prev = e.Seq, e.Hash
-			return nil
-		})
+		}
 	})
 	return count, err
+}
+
+// auditAfter calls check for the entries behind seq, up to a thousand: a log of
+// years is not one statement.
+func (tx *Tx) auditAfter(seq uint64, check func(*sluice.AuditEntry) error) error {
+	query := `SELECT ` + auditColumns + ` FROM audit WHERE seq > $1 ORDER BY seq` + limit(maxBatch)
+	return tx.each(query, []any{int64(seq)}, func(rows *sql.Rows) error {
+		e, err := scanAudit(rows)
+		if err != nil {
+			return err
+		}
+		return check(&e)
+	})
 }

@@ -5,215 +5,237 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strconv"
 	"time"
-
-	"github.com/sluicegate/sluice"
 )
 
-const (
-	pageBytes       = 4096
-	busyRetries     = 3
-	busyPause       = 20 * time.Millisecond
-	defaultReaders  = 4
-	defaultBusyWait = 2 * time.Second
-)
+// endLimit bounds the begin, the commit and the rollback of a transaction: what
+// ctx must not cut short.
+const endLimit = 15 * time.Second
 
 // Config configures [Open].
 type Config struct {
-	// Path is the SQLite file; required. Its folder must exist.
+	// Path is the SQLite file, whose folder must exist. Either Path or DSN is
+	// required.
 	Path string
-	// BusyTimeout is how long a statement waits for another process's lock;
-	// 0 means 2 s. A transaction waits at most three times as long.
+	// DSN names a PostgreSQL database, as key=value pairs or as a postgres://
+	// URL. Parameters that libpq and pgx know are understood; search_path
+	// chooses a schema, which must exist.
+	DSN string
+	// BusyTimeout is how long a statement waits for another process's lock on
+	// the file; 0 means 2 s. A transaction waits at most three times as long.
 	BusyTimeout time.Duration
+	// StatementTimeout bounds one statement on PostgreSQL; 0 means 30 s.
+	StatementTimeout time.Duration
 	// Readers is the number of concurrent reading connections; 0 means 4.
 	Readers int
+	// Writers is the number of concurrent writing connections to PostgreSQL;
+	// 0 means 4. SQLite has one.
+	Writers int
 	// MaxBytes limits the file's size, so that a flood of records cannot fill
 	// the disk; beyond it writes are [sluice.CodeDatabase]. 0 means no limit.
 	MaxBytes int64
+	// Migrating is told each migration before it runs; nil tells nobody.
+	Migrating func(Migration)
 	// Clock stamps rows; nil means time.Now.
 	Clock func() time.Time
 }
 
-// DB is the database: one connection that writes, some that read. It is safe
-// for concurrent use.
+// DB is the database: connections that write, some that read. It is safe for
+// concurrent use, by several processes at once on PostgreSQL.
 type DB struct {
-	path    string
+	engine  engine
 	writer  *sql.DB
 	readers *sql.DB
 	clock   func() time.Time
-	latest  latest
+	// turn is held by the one [DB.Write] of this process that has a connection,
+	// so that those who wait leave connections to others.
+	turn   chan struct{}
+	latest latest
 }
 
-// Open opens or creates the database and brings its schema up to date. Errors
-// are [sluice.CodeDatabase] naming the file, or [sluice.CodeSchemaNewer].
+// Open opens or creates the database and brings its schema up to date; of
+// several processes that do so at once, one does. Errors are
+// [sluice.CodeConfig] for a malformed DSN, [sluice.CodeDatabase] naming the
+// database and what to do, or [sluice.CodeSchemaNewer].
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	if cfg.Path == "" {
-		return nil, sluice.Errorf(sluice.CodeConfig, "the database needs a path")
-	}
-	path, err := filepath.Abs(cfg.Path)
-	if err != nil {
-		return nil, fmt.Errorf("locate database %s: %w", cfg.Path, err)
-	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	db := &DB{path: path, clock: cfg.Clock}
-	private(path)
-	if db.writer, err = sql.Open("sqlite", dsn(path, cfg, false)); err != nil {
+	eng, err := engineOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{engine: eng, clock: cfg.Clock, turn: make(chan struct{}, 1)}
+	if db.writer, db.readers, err = eng.open(cfg); err != nil {
 		return nil, db.explain(err)
 	}
-	db.writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, db.writer); err != nil {
-		return nil, errors.Join(db.explain(err), db.writer.Close())
+	err = eng.exclusive(ctx, db.writer, func(pool *sql.DB) error { return migrate(ctx, pool, eng.schema(), cfg.Migrating) })
+	if err != nil {
+		return nil, errors.Join(db.explain(err), db.Close())
 	}
-	if db.readers, err = sql.Open("sqlite", dsn(path, cfg, true)); err != nil {
-		return nil, errors.Join(db.explain(err), db.writer.Close())
-	}
-	readers := cfg.Readers
-	if readers == 0 {
-		readers = defaultReaders
-	}
-	db.readers.SetMaxOpenConns(readers)
-	db.readers.SetMaxIdleConns(readers)
 	return db, nil
 }
 
-// private creates the file for its owner alone; the log beside it inherits the
-// mode. What goes wrong here, opening the database explains.
-func private(path string) {
-	if f, err := os.OpenFile(path, os.O_CREATE, 0o600); err == nil {
-		f.Close()
-	}
-}
-
-// dsn renders the connection string. synchronous=FULL makes a commit survive a
-// power cut; a writing transaction takes its lock at once, so that it cannot
-// fail half-way for want of it.
-func dsn(path string, cfg Config, reader bool) string {
-	wait := cfg.BusyTimeout
-	if wait == 0 {
-		wait = defaultBusyWait
-	}
-	pragmas := []string{
-		"busy_timeout(" + strconv.FormatInt(wait.Milliseconds(), 10) + ")",
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-	}
-	q := url.Values{}
-	if reader {
-		pragmas = append(pragmas, "query_only(1)")
-	} else {
-		q.Set("_txlock", "immediate")
-	}
-	if cfg.MaxBytes > 0 {
-		pragmas = append(pragmas, "max_page_count("+strconv.FormatInt(cfg.MaxBytes/pageBytes, 10)+")")
-	}
-	q["_pragma"] = pragmas
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
-}
-
-// Close ends the readers, then the writer, which folds the log into the file.
+// Close ends the readers, then the writers; SQLite then folds the log into the
+// file.
 func (db *DB) Close() error { return errors.Join(db.readers.Close(), db.writer.Close()) }
 
 // Ping reports whether the database answers; [sluice.CodeDatabase] says why not.
 func (db *DB) Ping(ctx context.Context) error {
-	return db.Read(ctx, func(tx *Tx) error {
-		_, err := tx.Revision()
+	_, err := db.Revision(ctx)
+	return err
+}
+
+// Revision returns the revision of the last committed change, by any process.
+func (db *DB) Revision(ctx context.Context) (revision uint64, err error) {
+	err = db.Read(ctx, func(tx *Tx) (err error) {
+		revision, err = tx.Revision()
 		return err
 	})
+	return revision, err
 }
 
-// Tx is one transaction. It is used by one goroutine, within the function that
-// was given it.
-type Tx struct {
-	ctx context.Context
-	tx  *sql.Tx
-	now time.Time
-}
+// access is how a transaction uses the database.
+type access int
 
-// Now is the time of the transaction, in whole microseconds.
-func (tx *Tx) Now() time.Time { return tx.now }
+const (
+	reading access = iota
+	// adding inserts or moves what no decision depends on, such as records;
+	// such transactions run beside each other where the engine can.
+	adding
+	// changing decides by what it read: one at a time over all processes.
+	changing
+)
 
 // Write runs fn in a transaction that commits when fn returns nil; once Write
-// has returned nil the change is durable. fn may run again when the database
-// was busy, so it must change nothing outside the transaction that it does not
-// overwrite.
+// has returned nil the change is durable. Such transactions follow one another,
+// whatever process runs them: what fn reads stays true until its commit, and a
+// higher revision is never visible before a lower one. fn may run again when
+// the database was busy or the connection was lost, so it must change nothing
+// outside the transaction that it does not overwrite.
+//
+// When the connection is lost while committing, Write finds out how that ended;
+// where it cannot, the error says that the outcome is unknown.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
+	select {
+	case db.turn <- struct{}{}:
+		defer func() { <-db.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return db.repeat(ctx, func() error { return db.run(ctx, changing, fn) })
+}
+
+// add is Write for transactions that need not follow one another.
+func (db *DB) add(ctx context.Context, fn func(*Tx) error) error {
+	return db.repeat(ctx, func() error { return db.run(ctx, adding, fn) })
+}
+
+// Read runs fn on one consistent state of the database. fn runs once: a
+// connection that was lost is replaced before it starts, not after.
+func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
+	var started error
+	err := db.repeat(ctx, func() error {
+		return db.run(ctx, reading, func(tx *Tx) error {
+			if err := fn(tx); err != nil {
+				started = err
+				return final{err}
+			}
+			return nil
+		})
+	})
+	if started != nil {
+		return db.explain(started)
+	}
+	return err
+}
+
+// repeat runs a transaction until it succeeds, fails for good or patience ends.
+func (db *DB) repeat(ctx context.Context, attempt func() error) error {
+	tries, pause := db.engine.patience()
 	var err error
-	for try := range busyRetries {
-		if err = db.run(ctx, db.writer, nil, fn); !isBusy(err) {
+	for try := range tries {
+		if err = attempt(); err == nil || !db.transient(err) {
+			break
+		}
+		if try == tries-1 {
 			break
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(busyPause << try):
+		case <-time.After(pause << try):
 		}
 	}
 	return db.explain(err)
 }
 
-// Read runs fn on one consistent state of the database.
-func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
-	return db.explain(db.run(ctx, db.readers, &sql.TxOptions{ReadOnly: true}, fn))
+// final is an error that no repetition mends.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+func (db *DB) transient(err error) bool {
+	var f final
+	return !errors.As(err, &f) && db.engine.transient(err)
 }
 
-func (db *DB) run(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, fn func(*Tx) error) error {
-	sqlTx, err := pool.BeginTx(ctx, opts)
+// errSilent is the error of a database that did not answer in time, while the
+// caller was still waiting.
+var errSilent = errors.New("no answer in time")
+
+// run runs fn in one transaction. Its end does not depend on ctx: a caller that
+// hangs up must not leave a commit of unknown outcome.
+func (db *DB) run(ctx context.Context, how access, fn func(*Tx) error) (err error) {
+	defer func() {
+		if isContext(err) && ctx.Err() == nil {
+			err = final{fmt.Errorf("%w: %w", errSilent, err)}
+		}
+	}()
+	pool := db.writer
+	if how == reading {
+		pool = db.readers
+	}
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return err
 	}
+	defer conn.Close()
+	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	guard := time.AfterFunc(endLimit, cancel)
+	defer guard.Stop()
+	sqlTx, err := conn.BeginTx(whole, db.engine.options(how != reading))
+	if err != nil {
+		return err
+	}
+	guard.Stop()
 	defer sqlTx.Rollback() // a no-op after Commit
-	if err := fn(&Tx{ctx: ctx, tx: sqlTx, now: db.clock().UTC().Truncate(time.Microsecond)}); err != nil {
-		return err
-	}
-	return sqlTx.Commit()
-}
-
-// exec runs a statement and returns how many rows it changed.
-func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	res, err := tx.tx.ExecContext(tx.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// row reads one row; sql.ErrNoRows when there is none.
-func (tx *Tx) row(query string, args []any, dest ...any) error {
-	return tx.tx.QueryRowContext(tx.ctx, query, args...).Scan(dest...)
-}
-
-// each calls scan for every row.
-func (tx *Tx) each(query string, args []any, scan func(*sql.Rows) error) error {
-	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
+	tx := &Tx{ctx: ctx, tx: sqlTx, limit: db.engine.limit(), now: db.clock().UTC().Truncate(time.Microsecond)}
+	err = db.within(tx, how, fn)
+	guard.Reset(endLimit)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
+	if err := sqlTx.Commit(); err != nil {
+		return db.engine.settle(ctx, db.writer, tx.id, err)
+	}
+	return nil
+}
+
+// within does what stands between begin and commit.
+func (db *DB) within(tx *Tx, how access, fn func(*Tx) error) error {
+	if how == changing {
+		if err := db.engine.alone(tx); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.ctx.Err()
 }
 
-// micros renders a time as the database keeps it; the zero time is 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-// fromMicros is the inverse of [micros].
-func fromMicros(v int64) time.Time {
-	if v == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(v).UTC()
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

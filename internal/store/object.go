@@ -107,7 +107,11 @@ func (tx *Tx) ByID(kind sluice.Kind, id uint64) (sluice.Object, error) {
 
 func (tx *Tx) one(t *table, where string, args ...any) (sluice.Object, error) {
 	query := `SELECT ` + t.selection() + ` FROM ` + t.sql() + ` t WHERE ` + where
-	o, err := scan(t, tx.tx.QueryRowContext(tx.ctx, query, args...))
+	var o sluice.Object
+	err := tx.get(query, args, func(row scanner) (err error) {
+		o, err = scan(t, row)
+		return err
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, sluice.Errorf(sluice.CodeNotFound, "no such object in %s", t.kind)
 	}
@@ -115,7 +119,7 @@ func (tx *Tx) one(t *table, where string, args ...any) (sluice.Object, error) {
 }
 
 // scan reads one object from the columns of [table.selection].
-func scan(t *table, row interface{ Scan(...any) error }) (sluice.Object, error) {
+func scan(t *table, row scanner) (sluice.Object, error) {
 	var id, version, created, updated, side int64
 	var tenant, name, doc string
 	if err := row.Scan(&id, &tenant, &name, &version, &created, &updated, &doc, &side); err != nil {

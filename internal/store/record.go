@@ -5,13 +5,17 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/sluicegate/sluice"
 )
 
 // maxBatch bounds one transaction of records; larger batches take several.
 const maxBatch = 1000
+
+// rowsPerInsert bounds one statement of many rows. A fixed number keeps the
+// number of different statements, which connections prepare, small.
+const rowsPerInsert = 50
 
 // recordColumns are written from a record in this order; doc is the whole of it.
 var recordColumns = []string{
@@ -36,7 +40,7 @@ func recordValues(r *sluice.Record) ([]any, error) {
 func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error {
 	for len(records) > 0 {
 		n := min(len(records), maxBatch)
-		if err := db.Write(ctx, func(tx *Tx) error { return tx.insertRecords(records[:n]) }); err != nil {
+		if err := db.add(ctx, func(tx *Tx) error { return tx.insertRecords(records[:n]) }); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -44,19 +48,20 @@ func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error 
 	return nil
 }
 
+// insertRecords writes rowsPerInsert records with one statement: over a network
+// it is the round trips that cost.
 func (tx *Tx) insertRecords(records []sluice.Record) error {
-	stmt, err := tx.tx.PrepareContext(tx.ctx, `INSERT INTO records (`+strings.Join(recordColumns, ", ")+`)
-		VALUES (`+placeholders(1, len(recordColumns))+`) ON CONFLICT (id) DO NOTHING`)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	for i := range records {
-		values, err := recordValues(&records[i])
-		if err != nil {
-			return err
+	for chunk := range slices.Chunk(records, rowsPerInsert) {
+		args := make([]any, 0, len(chunk)*len(recordColumns))
+		for i := range chunk {
+			values, err := recordValues(&chunk[i])
+			if err != nil {
+				return err
+			}
+			args = append(args, values...)
 		}
-		if _, err := stmt.ExecContext(tx.ctx, values...); err != nil {
+		query := insertInto("records", recordColumns, len(chunk)) + ` ON CONFLICT (id) DO NOTHING`
+		if _, err := tx.exec(query, args...); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ func records(n int) []sluice.Record {
 
 // Lost if it fails: a request is counted twice, or not at all.
 func TestRecordsAreStoredOnce(t *testing.T) {
-	db := open(t, store.Config{Path: file(t)})
+	db := open(t, place(t))
 	ctx := t.Context()
 	all := records(1201)
 	must(t, db.InsertRecords(ctx, all[:700]))
@@ -42,7 +42,7 @@ func TestRecordsAreStoredOnce(t *testing.T) {
 
 // Lost if it fails: the list of requests skips, repeats or mixes tenants.
 func TestRecordsPageNewestFirst(t *testing.T) {
-	db := open(t, store.Config{Path: file(t)})
+	db := open(t, place(t))
 	ctx := t.Context()
 	all := records(60)
 	all[10].Time, all[12].Time = all[8].Time, all[8].Time // equal times across pages
@@ -79,7 +79,7 @@ func TestRecordsPageNewestFirst(t *testing.T) {
 
 // Lost if it fails: sums per dimension and hour that people are billed by later.
 func TestUsageByDimension(t *testing.T) {
-	db := open(t, store.Config{Path: file(t)})
+	db := open(t, place(t))
 	ctx := t.Context()
 	must(t, db.InsertRecords(ctx, records(120)))
 	rows, err := db.Usage(ctx, sluice.UsageQuery{RecordQuery: sluice.RecordQuery{Tenant: "acme"}, GroupBy: []string{"hour", "model"}})
@@ -110,7 +110,7 @@ func TestUsageByDimension(t *testing.T) {
 
 // Lost if it fails: "last used" goes back in time, or counts as a change.
 func TestTouchKeys(t *testing.T) {
-	db := open(t, store.Config{Path: file(t)})
+	db := open(t, place(t))
 	ctx := t.Context()
 	k := &sluice.Key{TokenHash: "h"}
 	k.Tenant, k.Name = "acme", "k"

@@ -12,8 +12,8 @@ import (
 // Lost if it fails: a gateway serves something else than what is stored, since
 // a snapshot shares what did not change with the one before.
 func TestSnapshotEqualsOneReadAnew(t *testing.T) {
-	path := file(t)
-	db := open(t, store.Config{Path: path})
+	at := place(t)
+	db := open(t, at)
 	random := rand.New(rand.NewPCG(7, 7))
 	earlier := map[*sluice.Snapshot]string{}
 	for step := range 60 {
@@ -22,7 +22,7 @@ func TestSnapshotEqualsOneReadAnew(t *testing.T) {
 		}
 		s, err := db.Snapshot(t.Context())
 		must(t, err)
-		if got, want := encoded(t, s), encoded(t, anew(t, path)); got != want {
+		if got, want := encoded(t, s), encoded(t, anew(t, at)); got != want {
 			t.Fatalf("step %d: snapshot\n%s\nis stored as\n%s", step, got, want)
 		}
 		earlier[s] = encoded(t, s)
@@ -66,9 +66,9 @@ func mutate(tx *store.Tx, random *rand.Rand, step int) error {
 }
 
 // anew reads the snapshot with a database handle that never read one.
-func anew(t *testing.T, path string) *sluice.Snapshot {
+func anew(t *testing.T, at store.Config) *sluice.Snapshot {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Path: path, Readers: 1})
+	db, err := store.Open(t.Context(), at)
 	must(t, err)
 	s, err := db.Snapshot(t.Context())
 	must(t, err)
@@ -86,8 +86,8 @@ func encoded(t *testing.T, s *sluice.Snapshot) string {
 // Lost if it fails: a gateway that was behind by more changes than are kept
 // never hears of the first of them.
 func TestSnapshotCatchesUpWithManyChanges(t *testing.T) {
-	path := file(t)
-	db := open(t, store.Config{Path: path})
+	at := place(t)
+	db := open(t, at)
 	_, err := db.Snapshot(t.Context())
 	must(t, err)
 	must(t, db.Write(t.Context(), func(tx *store.Tx) error {

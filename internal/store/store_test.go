@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
 )
 
@@ -22,8 +24,8 @@ import (
 const writerEnv = "SLUICE_STORE_TEST_WRITER"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(writerEnv); path != "" {
-		writeForever(path)
+	if at := os.Getenv(writerEnv); at != "" {
+		writeForever(at)
 		return
 	}
 	os.Exit(m.Run())
@@ -53,6 +55,27 @@ func open(t *testing.T, cfg store.Config) *store.DB {
 
 func file(t *testing.T) string { return filepath.Join(t.TempDir(), "sluice ?#%.db") }
 
+// place is where a test keeps its database: a file, or in the pass on
+// PostgreSQL a schema.
+func place(t *testing.T) store.Config {
+	t.Helper()
+	if dsn := sluicetest.StoreDSN(t); dsn != "" {
+		return store.Config{DSN: dsn}
+	}
+	return store.Config{Path: file(t)}
+}
+
+// Lost if it fails: everything of this package, for those who run PostgreSQL.
+func TestAgainOnPostgres(t *testing.T) { sluicetest.AgainOnPostgres(t) }
+
+// onlySQLite skips a test of what only a file has.
+func onlySQLite(t *testing.T) {
+	t.Helper()
+	if sluicetest.OnPostgres() {
+		t.Skip("about files")
+	}
+}
+
 func model(name string) *sluice.Model {
 	m := &sluice.Model{}
 	m.Tenant, m.Name = "platform", name
@@ -75,17 +98,12 @@ func add(ctx context.Context, db *store.DB, m *sluice.Model) error {
 
 // Lost if it fails: everything that was kept, by a restart.
 func TestReopen(t *testing.T) {
-	path := file(t)
-	db, err := store.Open(t.Context(), store.Config{Path: path})
+	at := place(t)
+	db, err := store.Open(t.Context(), at)
 	must(t, err)
 	must(t, add(t.Context(), db, model("a")))
-	for _, f := range []string{path, path + "-wal"} {
-		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("others may read %s: %v", f, err)
-		}
-	}
 	must(t, db.Close())
-	db = open(t, store.Config{Path: path})
+	db = open(t, at)
 	s, err := db.Snapshot(t.Context())
 	must(t, err)
 	if s.Revision != 1 || len(s.Models) != 1 || s.Models[0].Name != "a" || s.Models[0].ID != 1 || s.Models[0].CreatedAt.IsZero() {
@@ -93,8 +111,21 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// Lost if it fails: other accounts of the machine cannot read the database.
+func TestFilesArePrivate(t *testing.T) {
+	onlySQLite(t)
+	path := file(t)
+	must(t, add(t.Context(), open(t, store.Config{Path: path}), model("a")))
+	for _, f := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(f); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("others may read %s: %v", f, err)
+		}
+	}
+}
+
 // Lost if it fails: an operator learns what is wrong with the file.
 func TestFaultsNameTheFile(t *testing.T) {
+	onlySQLite(t)
 	ctx := t.Context()
 	named := func(err error, path, advice string) {
 		t.Helper()
@@ -179,10 +210,14 @@ func path2dsn(path string) string {
 	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?_txlock=immediate"
 }
 
-// raw runs a statement as somebody with access to the file would.
-func raw(t *testing.T, path string, statements ...string) error {
+// raw runs statements as somebody with access to the database would.
+func raw(t *testing.T, at store.Config, statements ...string) error {
 	t.Helper()
-	other, err := sql.Open("sqlite", path2dsn(path))
+	driver, dsn := "pgx", at.DSN
+	if at.Path != "" {
+		driver, dsn = "sqlite", path2dsn(at.Path)
+	}
+	other, err := sql.Open(driver, dsn)
 	must(t, err)
 	defer other.Close()
 	for _, s := range statements {
@@ -195,12 +230,12 @@ func raw(t *testing.T, path string, statements ...string) error {
 
 // Lost if it fails: an old binary writes into a newer schema.
 func TestNewerSchemaIsLeftAlone(t *testing.T) {
-	path := file(t)
-	db, err := store.Open(t.Context(), store.Config{Path: path})
+	at := place(t)
+	db, err := store.Open(t.Context(), at)
 	must(t, err)
 	must(t, db.Close())
-	must(t, raw(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`))
-	_, err = store.Open(t.Context(), store.Config{Path: path})
+	must(t, raw(t, at, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`))
+	_, err = store.Open(t.Context(), at)
 	wants(t, err, sluice.CodeSchemaNewer, "a newer schema")
 }
 
@@ -212,8 +247,8 @@ func TestAuditLogShowsTampering(t *testing.T) {
 		"rehashed": `UPDATE audit SET hash = prev_hash WHERE seq = 3`,
 	} {
 		t.Run(what, func(t *testing.T) {
-			path := file(t)
-			db := open(t, store.Config{Path: path})
+			at := place(t)
+			db := open(t, at)
 			for i := range 5 {
 				must(t, add(t.Context(), db, model(fmt.Sprintf("m%d", i))))
 			}
@@ -221,10 +256,14 @@ func TestAuditLogShowsTampering(t *testing.T) {
 			if err != nil || n != 5 {
 				t.Fatalf("an honest log: %d, %v", n, err)
 			}
-			if err := raw(t, path, tamper); err == nil || !strings.Contains(err.Error(), "append-only") {
+			if err := raw(t, at, tamper); err == nil || !strings.Contains(err.Error(), "append-only") {
 				t.Errorf("the log lets itself be changed: %v", err)
 			}
-			must(t, raw(t, path, `DROP TRIGGER audit_keeps_rows`, `DROP TRIGGER audit_keeps_content`, tamper))
+			on := ""
+			if sluicetest.OnPostgres() {
+				on = " ON audit"
+			}
+			must(t, raw(t, at, `DROP TRIGGER audit_keeps_rows`+on, `DROP TRIGGER audit_keeps_content`+on, tamper))
 			n, err = db.VerifyAudit(t.Context())
 			wants(t, err, sluice.CodeDatabase, "a changed log")
 			if n != 2 || !strings.Contains(err.Error(), "entry 3") {
@@ -236,7 +275,7 @@ func TestAuditLogShowsTampering(t *testing.T) {
 
 // Lost if it fails: half of a change is visible, or numbers are given twice.
 func TestFailedTransactionLeavesNothing(t *testing.T) {
-	db := open(t, store.Config{Path: file(t)})
+	db := open(t, place(t))
 	boom := errors.New("boom")
 	err := db.Write(t.Context(), func(tx *store.Tx) error {
 		m := model("a")
@@ -259,8 +298,8 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 
 // Lost if it fails: concurrent writers fail where they should wait.
 func TestWritersWaitForEachOther(t *testing.T) {
-	path := file(t)
-	a, b := open(t, store.Config{Path: path}), open(t, store.Config{Path: path})
+	at := place(t)
+	a, b := open(t, at), open(t, at)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		db := []*store.DB{a, b}[i%2]
@@ -286,11 +325,11 @@ func TestWritersWaitForEachOther(t *testing.T) {
 // Lost if it fails: a write that was acknowledged, or a half-written one shows,
 // after a crash.
 func TestKilledWriterLosesNothingAcknowledged(t *testing.T) {
-	path := file(t)
+	at := place(t)
 	total := uint64(0)
 	for round := range 5 {
-		acknowledged := killAfter(t, path, 3+7*round)
-		db, err := store.Open(t.Context(), store.Config{Path: path})
+		acknowledged := killAfter(t, at, 3+7*round)
+		db, err := store.Open(t.Context(), at)
 		must(t, err)
 		s, err := db.Snapshot(t.Context())
 		must(t, err)
@@ -310,10 +349,12 @@ func TestKilledWriterLosesNothingAcknowledged(t *testing.T) {
 
 // killAfter starts a writer, kills it once it acknowledged n writes, and
 // returns how many it did.
-func killAfter(t *testing.T, path string, n int) int {
+func killAfter(t *testing.T, at store.Config, n int) int {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), writerEnv+"="+path)
+	config, err := json.Marshal(map[string]string{"Path": at.Path, "DSN": at.DSN})
+	must(t, err)
+	cmd.Env = append(os.Environ(), writerEnv+"="+string(config))
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
@@ -333,9 +374,14 @@ func killAfter(t *testing.T, path string, n int) int {
 }
 
 // writeForever adds models and acknowledges each on standard output.
-func writeForever(path string) {
+func writeForever(at string) {
 	ctx := context.Background()
-	db, err := store.Open(ctx, store.Config{Path: path})
+	var place struct{ Path, DSN string }
+	err := json.Unmarshal([]byte(at), &place)
+	var db *store.DB
+	if err == nil {
+		db, err = store.Open(ctx, store.Config{Path: place.Path, DSN: place.DSN})
+	}
 	for i := 0; err == nil; i++ {
 		if err = add(ctx, db, model(fmt.Sprintf("m-%d-%d", os.Getpid(), i))); err == nil {
 			fmt.Println("ok", i)

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,22 +15,33 @@ import (
 // writers get their turn.
 func (db *DB) TouchKeys(ctx context.Context, used map[uint64]time.Time) error {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(used)), maxBatch) {
-		err := db.Write(ctx, func(tx *Tx) error {
-			for _, id := range ids {
-				if err := tx.touchKey(id, used[id]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := db.add(ctx, func(tx *Tx) error { return tx.touchKeys(ids, used) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (tx *Tx) touchKey(id uint64, at time.Time) error {
-	_, err := tx.exec(`UPDATE "keys" SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1`, micros(at), int64(id))
-	return err
+func (tx *Tx) touchKeys(ids []uint64, used map[uint64]time.Time) error {
+	for chunk := range slices.Chunk(ids, rowsPerInsert) {
+		args := make([]any, 0, 2*len(chunk))
+		for _, id := range chunk {
+			args = append(args, int64(id), micros(used[id]))
+		}
+		if _, err := tx.exec(touchQuery(len(chunk)), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchQuery moves the times of n keys with one statement. The casts tell
+// PostgreSQL the types, which VALUES alone does not.
+func touchQuery(n int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		rows[i] = fmt.Sprintf("(CAST($%d AS BIGINT), CAST($%d AS BIGINT))", 2*i+1, 2*i+2)
+	}
+	return `WITH used (id, at) AS (VALUES ` + strings.Join(rows, ", ") + `)
+		UPDATE "keys" SET last_used_at = used.at FROM used WHERE "keys".id = used.id AND "keys".last_used_at < used.at`
 }

@@ -1,7 +1,5 @@
--- Everything but the triggers at the end is written for SQLite and PostgreSQL
--- alike. Times are microseconds since 1970 UTC; 0 is "never".
-
--- +goose Up
+-- Written for SQLite and PostgreSQL alike; triggers are in the files beside it.
+-- Times are microseconds since 1970 UTC; 0 is "never".
 
 -- Numbers that are never given twice: ids per kind, revisions, audit entries.
 CREATE TABLE sequences (
@@ -262,17 +260,3 @@ CREATE INDEX records_user ON records (tenant, user_name, time);
 CREATE INDEX records_key ON records (tenant, key_name, time);
 CREATE INDEX records_model ON records (model, time);
 CREATE INDEX records_provider ON records (provider, time);
-
--- The audit log only grows.
--- +goose StatementBegin
-CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit
-BEGIN
-    SELECT RAISE(ABORT, 'the audit log is append-only');
-END;
--- +goose StatementEnd
--- +goose StatementBegin
-CREATE TRIGGER audit_keeps_content BEFORE UPDATE ON audit
-BEGIN
-    SELECT RAISE(ABORT, 'the audit log is append-only');
-END;
--- +goose StatementEnd
