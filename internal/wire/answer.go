@@ -210,7 +210,7 @@ func (c *Conn) sendVector(before, chunk []byte, after string) error {
 		a.parts = a.vec[:2]
 	}
 	c.srv.sweep.set(&c.alarm, c.srv.lim.Frame)
-	_, err := a.parts.WriteTo(c.nc)
+	_, err := a.parts.WriteTo(vectored(c.nc))
 	a.vec, a.parts = [3][]byte{}, nil
 	return c.sent(err)
 }

@@ -55,6 +55,7 @@ type hangup struct {
 }
 
 func newConn(s *Server, nc net.Conn) *Conn {
+	nc = direct(nc)
 	c := &Conn{srv: s, raw: nc, nc: nc, first: true}
 	if addr, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.req.head.Peer = addr.AddrPort()

@@ -219,6 +219,7 @@ func (p *Pool) dial(key hostKey, call *sluice.Call, s *stream) (*upConn, error) 
 	if err != nil {
 		return nil, dialError(ctx, err)
 	}
+	raw = direct(raw)
 	c := &upConn{pool: p, raw: raw, nc: raw}
 	config, err := p.host(key, c)
 	if err == nil && config != nil {

@@ -98,7 +98,7 @@ func (c *upConn) sendLong(call *sluice.Call, head []byte) error {
 	defer func() { clear(c.vec); c.parts = nil }()
 	if c.nc == c.raw { // TLS can not go on after a write that timed out
 		c.raw.SetWriteDeadline(time.Now().Add(writeSlice))
-		_, err := c.parts.WriteTo(c.nc)
+		_, err := c.parts.WriteTo(vectored(c.nc))
 		c.raw.SetWriteDeadline(time.Time{})
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return c.readAnswer(call, err)
@@ -106,7 +106,7 @@ func (c *upConn) sendLong(call *sluice.Call, head []byte) error {
 	}
 	return c.whileListening(call, func() (body, write error) {
 		c.armWrite()
-		_, err := c.parts.WriteTo(c.nc)
+		_, err := c.parts.WriteTo(vectored(c.nc))
 		return nil, c.written(err)
 	})
 }
@@ -217,7 +217,7 @@ func (c *upConn) writePiece(head, data []byte, chunked, last bool) error {
 	c.vec = append(c.vec[:0], head, data, []byte(tail))
 	c.parts = c.vec
 	c.armWrite()
-	_, err := c.parts.WriteTo(c.nc)
+	_, err := c.parts.WriteTo(vectored(c.nc))
 	return c.written(err)
 }
 
