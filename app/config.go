@@ -16,6 +16,10 @@ import (
 type Config struct {
 	// Where clients connect. With --dev the default listens on loopback only.
 	GatewayAddr string `key:"gateway.addr" env:"SLUICE_GATEWAY_ADDR" default:":8080"`
+	// The certificate chain and the key, in PEM files, that the gateway serves HTTPS with; both or neither.
+	GatewayTLSCert string `key:"gateway.tls_cert" env:"SLUICE_GATEWAY_TLS_CERT"`
+	// The key of gateway.tls_cert.
+	GatewayTLSKey string `key:"gateway.tls_key" env:"SLUICE_GATEWAY_TLS_KEY"`
 	// Where the control plane (API, documentation, set-up form) listens.
 	ControlAddr string `key:"control.addr" env:"SLUICE_CONTROL_ADDR" default:"127.0.0.1:8081"`
 	// The port of the control plane; when set it replaces the port of control.addr. 0 is unset.
@@ -143,6 +147,9 @@ func (c *Config) Check(dev bool) []error {
 	}
 	if _, err := parseNetworks(c.TrustedProxies); err != nil {
 		bad("SLUICE_TRUSTED_PROXIES (gateway.trusted_proxies): %v", err)
+	}
+	if (c.GatewayTLSCert == "") != (c.GatewayTLSKey == "") {
+		bad("SLUICE_GATEWAY_TLS_CERT and SLUICE_GATEWAY_TLS_KEY must be set together")
 	}
 	if c.PreStop < 0 || c.DrainDeadline <= 0 {
 		bad("SLUICE_PRE_STOP must not be negative, and SLUICE_DRAIN_DEADLINE must be more than 0")

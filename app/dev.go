@@ -140,11 +140,15 @@ func (n *node) setupLink(ctx context.Context) (string, error) {
 
 // url is how a person on this machine reaches a listener.
 func (n *node) url(name string) string {
+	scheme := "http://"
+	if name == "gateway" && n.GatewayTLSCert != "" {
+		scheme = "https://"
+	}
 	host, port, err := dialable(n.listeners[name].Addr())
 	if err != nil {
-		return "http://" + n.address(name)
+		return scheme + n.address(name)
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+	return scheme + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // curlLine is one line that streams an answer as it is pasted into a shell.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -48,8 +49,24 @@ func (n *node) openGateway(keyring *seal.Keyring, registry *plugin.Registry) (er
 	if err != nil {
 		return err
 	}
-	n.front.server = wire.NewServer(wire.Config{Handler: n.gateway.Serve, CanonicalPath: route.CanonicalPath, Logger: n.log})
+	config := wire.Config{Handler: n.gateway.Serve, CanonicalPath: route.CanonicalPath, Logger: n.log}
+	if config.TLS, err = n.gatewayTLS(); err != nil {
+		return err
+	}
+	n.front.server = wire.NewServer(config)
 	return nil
+}
+
+// gatewayTLS loads the certificate that clients are shown, nil for plain HTTP.
+func (n *node) gatewayTLS() (*tls.Config, error) {
+	if n.GatewayTLSCert == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(n.GatewayTLSCert, n.GatewayTLSKey)
+	if err != nil {
+		return nil, sluice.Errorf(sluice.CodeConfig, "SLUICE_GATEWAY_TLS_CERT and SLUICE_GATEWAY_TLS_KEY: %v", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}, nil
 }
 
 // serveFront lets clients in; the goroutine ends when drainFront shuts the

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluicegate/sluice"
 )
 
 // serveOptions is what the command line of `serve` says.
@@ -74,6 +76,9 @@ func serve(ctx context.Context, p process, opts serveOptions) (err error) {
 	}
 
 	n, err := newNode(ctx, nodeConfig{Config: cfg.Config, dev: opts.dev, extra: p.extra, log: log, level: level, progress: progress, listeners: listeners})
+	if sluice.CodeOf(err) == sluice.CodeMasterKey {
+		return standBy(ctx, listeners, sluice.AsError(err), log)
+	}
 	if err != nil {
 		closeAll(listeners)
 		return err

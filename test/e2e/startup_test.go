@@ -101,14 +101,26 @@ func TestProductionStart(t *testing.T) {
 	}
 }
 
-// TestWrongMasterKeyIsRefused: serving without being able to open credentials
-// would fail later, one request at a time.
-func TestWrongMasterKeyIsRefused(t *testing.T) {
+// TestWrongMasterKeyIsNotReady: serving without being able to open credentials
+// would fail every call, and ending would hide the reason from probes.
+func TestWrongMasterKeyIsNotReady(t *testing.T) {
 	p := process.Start(t, process.Options{Production: true, Env: []string{goodMaster, goodJWT}})
 	p.Stop(t)
-	out, status := process.Run(t, process.Options{Dir: p.Dir, Env: []string{otherMaster, goodJWT}}, "serve")
-	if status != 1 || !strings.Contains(out, "CONFIG_004") {
-		t.Errorf("status %d\n%s", status, out)
+	p = process.Start(t, process.Options{Production: true, Dir: p.Dir, Env: []string{otherMaster, goodJWT}})
+	for _, base := range []string{p.Gateway, p.Control, p.Status} {
+		if got := do(t, "GET", base+"/health", "", ""); got.status != 200 {
+			t.Errorf("health of %s: %d %s", base, got.status, got.body)
+		}
+		if got := do(t, "GET", base+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "master key") {
+			t.Errorf("readiness of %s: %d %s", base, got.status, got.body)
+		}
+	}
+	if got := chat(t, p, "slc_live_none"); got.status != 503 || !strings.Contains(got.body, "CONFIG_004") {
+		t.Errorf("a call gets %d %s", got.status, got.body)
+	}
+	p.Signal(t, syscall.SIGTERM)
+	if status := p.Wait(t); status != 1 || !strings.Contains(p.Stderr(), "CONFIG_004") {
+		t.Errorf("status %d\n%s", status, p.Stderr())
 	}
 }
 

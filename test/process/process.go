@@ -159,8 +159,8 @@ func Run(t testing.TB, opts Options, args ...string) (output string, status int)
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// Start starts `sluice serve` and returns once it serves. The test's end stops
-// it.
+// Start starts `sluice serve` and returns once it serves, or stands by and tells
+// why. The test's end stops it.
 func Start(t testing.TB, opts Options) *Process {
 	t.Helper()
 	args := []string{"serve"}
@@ -200,13 +200,14 @@ func Start(t testing.TB, opts Options) *Process {
 	return p
 }
 
-// collect keeps the log and closes ready when it says that Sluice serves.
+// collect keeps the log and closes ready when it says that Sluice serves, or
+// why it cannot.
 func (p *Process) collect(log io.Reader, ready chan<- struct{}) {
 	scanner := bufio.NewScanner(log)
 	scanner.Buffer(nil, 1<<20)
 	for serving := false; scanner.Scan(); {
 		fmt.Fprintln(p.stderr, scanner.Text())
-		if !serving && strings.Contains(scanner.Text(), `"serving"`) {
+		if !serving && (strings.Contains(scanner.Text(), `"serving"`) || strings.Contains(scanner.Text(), `"not ready"`)) {
 			serving = true
 			close(ready)
 		}
