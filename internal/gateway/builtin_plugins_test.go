@@ -14,7 +14,7 @@ import (
 )
 
 // builtInParts makes a fixture of the plugins and the admission that ship.
-func builtInParts(t *testing.T) option {
+func builtInParts(t testing.TB) option {
 	registry, err := plugin.New(plugins.All()...)
 	if err != nil {
 		t.Fatal(err)
