@@ -11,6 +11,7 @@ import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/control"
 	"github.com/sluicegate/sluice/internal/seal"
+	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
 )
 
@@ -43,19 +44,20 @@ type plane struct {
 	*control.Control
 	t     *testing.T
 	db    *store.DB
-	path  string
+	at    store.Config
 	clock *clock
 
 	mu        sync.Mutex
 	published []*sluice.Snapshot
 }
 
-// open starts a control plane on the database file at path.
-func open(t *testing.T, path string) *plane {
+// open starts a control plane on the database at a place.
+func open(t *testing.T, at store.Config) *plane {
 	t.Helper()
-	p := &plane{t: t, path: path, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	p := &plane{t: t, at: at, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	at.Clock = p.clock.Now
 	var err error
-	p.db, err = store.Open(t.Context(), store.Config{Path: path, Clock: p.clock.Now})
+	p.db, err = store.Open(t.Context(), at)
 	must(t, err)
 	t.Cleanup(func() { must(t, p.db.Close()) })
 	p.Control, err = control.New(p.config(masterKey))
@@ -87,7 +89,22 @@ func (p *plane) snapshot() *sluice.Snapshot {
 
 func fresh(t *testing.T) *plane {
 	t.Helper()
-	return open(t, filepath.Join(t.TempDir(), "sluice.db"))
+	if dsn := sluicetest.StoreDSN(t); dsn != "" {
+		return open(t, store.Config{DSN: dsn})
+	}
+	return open(t, store.Config{Path: filepath.Join(t.TempDir(), "sluice.db")})
+}
+
+// Lost if it fails: everything of this package, for those who run PostgreSQL.
+func TestAgainOnPostgres(t *testing.T) { sluicetest.AgainOnPostgres(t) }
+
+// stored returns all that the database keeps, as bytes.
+func (p *plane) stored() []byte {
+	p.t.Helper()
+	if p.at.DSN != "" {
+		return sluicetest.Dump(p.t, p.at.DSN)
+	}
+	return readAll(p.t, filepath.Dir(p.at.Path))
 }
 
 // plugins knows one plugin, key-auth, and dialects one type and one surface.

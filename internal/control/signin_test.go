@@ -321,7 +321,7 @@ func TestDefaultPasswordCost(t *testing.T) {
 	must(t, err)
 	_, err = c.As(control.System()).Users().Create(t.Context(), sluice.User{Meta: named("platform", "x"), Email: "x@example.com", Password: password}, sluice.WriteOptions{})
 	must(t, err)
-	if !strings.Contains(string(readAll(t, strings.TrimSuffix(p.path, "sluice.db"))), "$argon2id$v=19$m=19456,t=2,p=1$") {
+	if !strings.Contains(string(p.stored()), "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Error("the stored hash has other parameters")
 	}
 	_, err = c.SignIn(t.Context(), "x@example.com", password, here)

@@ -218,7 +218,7 @@ func TestSecretsAreSealedAndWriteOnly(t *testing.T) {
 	must(t, err)
 	log, _ := json.Marshal(page)
 	snapshot, _ := p.snapshot().Encode()
-	files := readAll(t, filepath.Dir(p.path))
+	files := p.stored()
 	for where, text := range map[string][]byte{"audit": log, "database files": files, "snapshot": snapshot} {
 		for what, canary := range map[string]string{"token": k.Token, "password": password, "api_key": second} {
 			if bytes.Contains(text, []byte(canary)) {

@@ -148,6 +148,24 @@ func (s *PostgresServer) execute(database, statements string) error {
 	return conn.Exec(ctx, statements).Close()
 }
 
+// Dump returns everything that a schema made by [PostgresServer.Schema] keeps,
+// as text to search for what must not be there.
+func Dump(t testing.TB, dsn string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), daemonPatience)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	results, err := conn.Exec(ctx, `SELECT schema_to_xml(current_schema(), true, false, '')`).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results[0].Rows[0][0]
+}
+
 // StoreDSN returns what a test's store opens: "" for SQLite, or the DSN of an
 // empty PostgreSQL schema in the pass of [AgainOnPostgres].
 func StoreDSN(t testing.TB) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/sluicegate/sluice/internal/api"
 	"github.com/sluicegate/sluice/internal/control"
 	"github.com/sluicegate/sluice/internal/seal"
+	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
 )
 
@@ -55,7 +56,7 @@ type World struct {
 func Start(t testing.TB, change func(*api.Config)) *World {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := store.Open(context.Background(), store.Config{Path: filepath.Join(dir, "sluice.db")})
+	db, err := store.Open(context.Background(), place(t, dir))
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	keyring, err := seal.LoadOrCreate(filepath.Join(dir, "master.key"))
@@ -76,6 +77,15 @@ func Start(t testing.TB, change func(*api.Config)) *World {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return &World{URL: server.URL, Control: c, DB: db, LogLevel: level}
+}
+
+// place is a file in dir or, in a pass on PostgreSQL, a schema.
+func place(t testing.TB, dir string) store.Config {
+	t.Helper()
+	if dsn := sluicetest.StoreDSN(t); dsn != "" {
+		return store.Config{DSN: dsn}
+	}
+	return store.Config{Path: filepath.Join(dir, "sluice.db")}
 }
 
 // StartPeopled runs a control plane with the tenants and people above.
