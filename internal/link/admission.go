@@ -1,0 +1,382 @@
+package link
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sluicegate/sluice"
+)
+
+// OnStoreError chooses what limits do while Redis cannot be used.
+type OnStoreError string
+
+// The choices.
+const (
+	// OnErrorLocal counts locally with this gateway's share, limit / gateways.
+	OnErrorLocal OnStoreError = "local"
+	// OnErrorAllow admits everything.
+	OnErrorAllow OnStoreError = "allow"
+	// OnErrorDeny refuses everything that has a limit.
+	OnErrorDeny OnStoreError = "deny"
+)
+
+// Limits of an admission over Redis.
+const (
+	maxSlots     = 100 // slots that one claim may take
+	renewBatch   = 200
+	leaseRenewal = 3 // renewals within one lease
+	// breakerPause is how long Redis is left alone after it did not answer: a
+	// hung Redis costs one timeout in that time, not one for each request.
+	breakerPause = time.Second
+)
+
+// RedisAdmissionConfig configures a [RedisAdmission].
+type RedisAdmissionConfig struct {
+	// Redis keeps the buckets; required.
+	Redis *Redis
+	// Timeout bounds each call to Redis; 0 means 50 ms.
+	Timeout time.Duration
+	// OnStoreError is what to do without Redis; empty means local.
+	OnStoreError OnStoreError
+	// Gateways tells how many gateways share the limits at last count; nil, or
+	// less than one, means one.
+	Gateways func() int
+	// Lease is how long a slot stays taken after a gateway that holds it died;
+	// 0 means 60 s. RedisAdmission.Run renews the leases of running requests.
+	Lease time.Duration
+	// Remember is how long a request is known by its id after its last word; 0
+	// means 10 min.
+	Remember time.Duration
+	// Log tells when Redis is lost and found; nil means slog.Default.
+	Log *slog.Logger
+	// Now is the clock of the fallback and of the breaker; nil means time.Now.
+	Now func() time.Time
+	// BucketTime is the clock of the buckets in Redis; nil means that of Redis
+	// itself, which is one for all gateways. Tests set it.
+	BucketTime func() time.Time
+}
+
+// RedisAdmission is the Admission port over Redis: one script decides on all
+// claims of a request, exactly, for all gateways. Without Redis it does what
+// OnStoreError says. It is safe for concurrent use.
+type RedisAdmission struct {
+	cfg     RedisAdmissionConfig
+	local   *Local
+	breaker breaker
+
+	mu   sync.Mutex
+	open map[string]openGrant // grants of requests that run and hold slots
+	away map[string]bool      // requests that the fallback admitted
+}
+
+// openGrant says which slots a running request holds.
+type openGrant struct {
+	buckets []string // keys of Redis, one for each slot
+	members []string
+}
+
+var _ sluice.Admission = (*RedisAdmission)(nil)
+
+// NewRedisAdmission returns an admission that has not connected yet.
+func NewRedisAdmission(cfg RedisAdmissionConfig) (*RedisAdmission, error) {
+	cfg.OnStoreError = cmp.Or(cfg.OnStoreError, OnErrorLocal)
+	if !slices.Contains([]OnStoreError{OnErrorAllow, OnErrorDeny, OnErrorLocal}, cfg.OnStoreError) {
+		return nil, sluice.Errorf(sluice.CodeConfig, "on_store_error %q must be allow, deny or local", cfg.OnStoreError)
+	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, 50*time.Millisecond)
+	cfg.Lease = cmp.Or(cfg.Lease, time.Minute)
+	cfg.Remember = cmp.Or(cfg.Remember, 10*time.Minute)
+	if cfg.Gateways == nil {
+		cfg.Gateways = func() int { return 1 }
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &RedisAdmission{
+		cfg: cfg, local: NewLocal(LocalConfig{Now: cfg.Now}), breaker: breaker{now: cfg.Now, pause: breakerPause},
+		open: map[string]openGrant{}, away: map[string]bool{},
+	}, nil
+}
+
+// Admit implements [sluice.Admission]. It takes at most Timeout.
+func (a *RedisAdmission) Admit(ctx context.Context, c sluice.Claims) (sluice.Grant, error) {
+	if len(c.List) == 0 {
+		return sluice.Grant{RequestID: c.RequestID}, nil
+	}
+	if err := checkClaims(c.List); err != nil {
+		return sluice.Grant{}, err
+	}
+	for _, claim := range c.List {
+		if claim.Kind == sluice.ClaimConcurrency && claim.Amount > maxSlots {
+			return sluice.Grant{}, sluice.Errorf(sluice.CodeInvalidRequest, "a claim takes at most %d slots", maxSlots)
+		}
+	}
+	if a.wentAway(c.RequestID) {
+		return a.fallback(ctx, c, nil) // admitted there before: the same id counts once
+	}
+	reply, err := a.ask(ctx, c)
+	if err != nil {
+		return a.fallback(ctx, c, err)
+	}
+	return a.grant(c, reply)
+}
+
+// ask runs the script, unless Redis is to be left alone.
+func (a *RedisAdmission) ask(ctx context.Context, c sluice.Claims) ([]any, error) {
+	if !a.breaker.allow() {
+		return nil, errLeftAlone
+	}
+	keys := make([]string, 1, 1+len(c.List))
+	keys[0] = a.requestKey(c.RequestID)
+	args := make([]any, 0, 4+5*len(c.List))
+	args = append(args, a.bucketTime(), a.cfg.Remember.Milliseconds(), a.cfg.Lease.Milliseconds(), c.RequestID)
+	for _, claim := range c.List {
+		keys = append(keys, a.bucketKey(claim))
+		args = append(args, letter(claim.Kind), claim.Limit, cmp.Or(max(0, claim.Burst), claim.Limit), claim.Window.Microseconds(), claim.Amount)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+	defer cancel()
+	reply, err := admitScript.Run(ctx, a.cfg.Redis.client, keys, args...).Slice()
+	a.note(err)
+	return reply, err
+}
+
+// errLeftAlone tells that Redis did not answer a moment ago.
+var errLeftAlone = errors.New("redis did not answer a moment ago")
+
+// grant reads the script's answer.
+func (a *RedisAdmission) grant(c sluice.Claims, reply []any) (sluice.Grant, error) {
+	if len(reply) == 3 && reply[0] == int64(0) {
+		index, _ := reply[1].(int64)
+		return sluice.Grant{}, refusal(c.List[min(int(index), len(c.List)-1)], micros(reply[2]))
+	}
+	if len(reply) != 1+2*len(c.List) {
+		return sluice.Grant{}, unavailable(fmt.Errorf("admit %s: %d values for %d claims", c.RequestID, len(reply), len(c.List)))
+	}
+	g := sluice.Grant{RequestID: c.RequestID, Standings: make([]sluice.Standing, len(c.List))}
+	for i, claim := range c.List {
+		remaining, _ := strconv.ParseInt(text(reply[1+2*i]), 10, 64)
+		g.Standings[i] = sluice.Standing{Claim: claim, Remaining: remaining, Reset: micros(reply[2+2*i])}
+	}
+	a.hold(c)
+	return g, nil
+}
+
+// hold notes the slots of a running request, to renew their lease.
+func (a *RedisAdmission) hold(c sluice.Claims) {
+	var g openGrant
+	for i, claim := range c.List {
+		if claim.Kind != sluice.ClaimConcurrency {
+			continue
+		}
+		for n := range claim.Amount {
+			g.buckets = append(g.buckets, a.bucketKey(claim))
+			g.members = append(g.members, fmt.Sprintf("%s %d %d", c.RequestID, i+2, n+1))
+		}
+	}
+	if len(g.members) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.open) < maxOpen {
+		a.open[strings.Clone(c.RequestID)] = g
+	}
+}
+
+// Settle implements [sluice.Admission]. When Redis cannot be used, the answer is
+// [sluice.CodeUnavailable]: slots expire with their lease, tokens stay as they
+// were estimated.
+func (a *RedisAdmission) Settle(ctx context.Context, g sluice.Grant, tokens int64) error {
+	return a.finish(ctx, g, max(0, tokens))
+}
+
+// Release implements [sluice.Admission]; without Redis as Settle.
+func (a *RedisAdmission) Release(ctx context.Context, g sluice.Grant) error {
+	return a.finish(ctx, g, 0)
+}
+
+func (a *RedisAdmission) finish(ctx context.Context, g sluice.Grant, tokens int64) error {
+	if a.forget(g.RequestID) {
+		return a.local.Settle(ctx, g, tokens)
+	}
+	keys, args := []string{a.requestKey(g.RequestID)}, []any{a.bucketTime(), a.cfg.Remember.Milliseconds(), g.RequestID, tokens}
+	for i, s := range g.Standings {
+		if s.Claim.Kind == sluice.ClaimRequests {
+			continue
+		}
+		keys = append(keys, a.bucketKey(s.Claim))
+		args = append(args, letter(s.Claim.Kind), s.Claim.Limit, s.Claim.Window.Microseconds(), s.Claim.Amount, i+2)
+	}
+	if len(g.Standings) == 0 {
+		return nil
+	}
+	if !a.breaker.allow() {
+		return unavailable(fmt.Errorf("settle %s: %w", g.RequestID, errLeftAlone))
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+	defer cancel()
+	err := finishScript.Run(ctx, a.cfg.Redis.client, keys, args...).Err()
+	a.note(err)
+	if err != nil {
+		return unavailable(fmt.Errorf("settle %s: %w", g.RequestID, err))
+	}
+	return nil
+}
+
+// fallback decides without Redis.
+func (a *RedisAdmission) fallback(ctx context.Context, c sluice.Claims, cause error) (sluice.Grant, error) {
+	switch a.cfg.OnStoreError {
+	case OnErrorAllow:
+		return sluice.Grant{RequestID: c.RequestID}, nil
+	case OnErrorDeny:
+		return sluice.Grant{}, sluice.Errorf(sluice.CodeUnavailable, "limits cannot be checked now").After(1).Because(cause)
+	}
+	share := int64(max(1, a.cfg.Gateways()))
+	local := sluice.Claims{RequestID: c.RequestID, List: slices.Clone(c.List)}
+	for i := range local.List {
+		local.List[i].Limit = shareOf(c.List[i].Limit, share)
+		local.List[i].Burst = shareOf(c.List[i].Burst, share)
+		if c.List[i].Kind == sluice.ClaimTokens {
+			local.List[i].Amount = min(c.List[i].Amount, cmp.Or(local.List[i].Burst, local.List[i].Limit))
+		}
+	}
+	g, err := a.local.Admit(ctx, local)
+	if err == nil {
+		a.mu.Lock()
+		a.away[strings.Clone(c.RequestID)] = true
+		a.mu.Unlock()
+	}
+	return g, err
+}
+
+// shareOf divides a limit by the gateways; what allows anything allows one.
+func shareOf(limit, gateways int64) int64 {
+	if limit <= 0 {
+		return limit
+	}
+	return max(1, limit/gateways)
+}
+
+func (a *RedisAdmission) wentAway(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.away[id]
+}
+
+// forget ends what is known of a running request and reports whether the
+// fallback had admitted it.
+func (a *RedisAdmission) forget(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.open, id)
+	away := a.away[id]
+	delete(a.away, id)
+	return away
+}
+
+// Run renews the leases of running requests until ctx is done.
+func (a *RedisAdmission) Run(ctx context.Context) {
+	tick := time.NewTicker(a.cfg.Lease / leaseRenewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := a.renew(ctx); err != nil && ctx.Err() == nil {
+				a.cfg.Log.Warn("leases of running requests were not renewed", "error", err)
+			}
+		}
+	}
+}
+
+// renew extends every lease, some at a time.
+func (a *RedisAdmission) renew(ctx context.Context) error {
+	a.mu.Lock()
+	open := maps.Clone(a.open)
+	a.mu.Unlock()
+	keys, members := []string{}, []any{}
+	flush := func() error {
+		args := append([]any{a.bucketTime(), a.cfg.Remember.Milliseconds(), a.cfg.Lease.Milliseconds()}, members...)
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err := renewScript.Run(ctx, a.cfg.Redis.client, keys, args...).Err()
+		keys, members = keys[:0], members[:0]
+		return err
+	}
+	for id, g := range open {
+		for i := range g.members {
+			keys = append(keys, a.requestKey(id), g.buckets[i])
+			members = append(members, g.members[i])
+		}
+		if len(members) >= renewBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	return flush()
+}
+
+// note tells the breaker how a call went, and the log when that changed.
+func (a *RedisAdmission) note(err error) {
+	var reply redis.Error
+	lost := err != nil && (!errors.As(err, &reply) || isAway(err))
+	if a.breaker.note(!lost) {
+		if lost {
+			a.cfg.Log.Warn("limits are decided without Redis", "on_store_error", a.cfg.OnStoreError, "error", err)
+		} else {
+			a.cfg.Log.Info("limits are decided by Redis again")
+		}
+	}
+}
+
+// isAway reports whether the server answered that it cannot serve anybody.
+func isAway(err error) bool {
+	return slices.ContainsFunc([]string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "OOM", "NOAUTH"}, func(p string) bool {
+		return redis.HasErrorPrefix(err, p)
+	})
+}
+
+// requestKey is limit:request:<id>, bucketKey limit:<kind>:<bucket>.
+func (a *RedisAdmission) requestKey(id string) string { return a.cfg.Redis.key("limit:request:" + id) }
+
+func (a *RedisAdmission) bucketKey(c sluice.Claim) string {
+	return a.cfg.Redis.key("limit:" + string(c.Kind) + ":" + c.Bucket)
+}
+
+// bucketTime is 0 for the clock of Redis.
+func (a *RedisAdmission) bucketTime() int64 {
+	if a.cfg.BucketTime == nil {
+		return 0
+	}
+	return a.cfg.BucketTime().UnixMicro()
+}
+
+// letter is a kind as scripts know it.
+func letter(k sluice.ClaimKind) string { return string(k[:min(1, len(k))]) }
+
+// micros reads a duration in whole microseconds.
+func micros(v any) time.Duration {
+	n, _ := strconv.ParseInt(text(v), 10, 64)
+	return time.Duration(min(max(n, 0), math.MaxInt64/1000)) * time.Microsecond
+}

@@ -1,0 +1,270 @@
+package link
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+)
+
+// name identifies a managed object within its kind.
+type name struct{ tenant, name string }
+
+func compareNames(a, b name) int {
+	return cmp.Or(strings.Compare(a.tenant, b.tenant), strings.Compare(a.name, b.name))
+}
+
+// held is what a mirror remembers of one field: enough to take it away again.
+type held struct {
+	sum uint64
+	object
+}
+
+// object says what a field holds: the object's name, or that it could not be
+// decoded.
+type object struct {
+	name
+	faulty bool
+}
+
+// shelf keeps the objects of one hash decoded.
+type shelf interface {
+	// put decodes a value; drop takes an object away. Neither shows before sort.
+	put(field, value string) (object, error)
+	drop(name)
+	// fill brings the list up to date and hands it to the snapshot. Lists that
+	// were handed over are never changed.
+	fill(*sluice.Snapshot)
+}
+
+// mirror is a gateway's copy of the published hashes. It is not safe for
+// concurrent use.
+type mirror struct {
+	rev     uint64
+	fields  [len(hashes)]map[string]held
+	digests [len(hashes)]digest
+	shelves [len(hashes)]shelf
+	faults  map[entry]sluice.Condition // by hash and field
+}
+
+func newMirror() *mirror {
+	m := &mirror{faults: map[entry]sluice.Condition{}, shelves: [...]shelf{
+		&objectShelf[sluice.Provider, *sluice.Provider]{into: func(s *sluice.Snapshot, l []sluice.Provider) { s.Providers = l }},
+		&objectShelf[sluice.Key, *sluice.Key]{into: func(s *sluice.Snapshot, l []sluice.Key) { s.Keys = l }},
+		&objectShelf[sluice.Model, *sluice.Model]{into: func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l }},
+		&objectShelf[sluice.Route, *sluice.Route]{into: func(s *sluice.Snapshot, l []sluice.Route) { s.Routes = l }},
+		&objectShelf[sluice.Upstream, *sluice.Upstream]{into: func(s *sluice.Snapshot, l []sluice.Upstream) { s.Upstreams = l }},
+		&objectShelf[sluice.Group, *sluice.Group]{into: func(s *sluice.Snapshot, l []sluice.Group) { s.Groups = l }},
+		&objectShelf[sluice.Tenant, *sluice.Tenant]{into: func(s *sluice.Snapshot, l []sluice.Tenant) { s.Tenants = l }},
+		&metaShelf{users: map[name]sluice.UserRef{}},
+	}}
+	for i := range m.fields {
+		m.fields[i] = map[string]held{}
+	}
+	return m
+}
+
+// set takes over one field. A value that does not decode disables its object
+// and nothing else.
+func (m *mirror) set(hash int, e entry) {
+	m.remove(hash, e.field)
+	o, err := m.shelves[hash].put(e.field, e.value)
+	if err != nil {
+		m.faults[entry{hashes[hash], e.field}] = sluice.Condition{
+			Kind: kindOf(hash), Tenant: o.tenant, Name: cmp.Or(o.name.name, e.field), Problem: "the published object cannot be read: " + err.Error(),
+		}
+		o.faulty = true
+	}
+	m.fields[hash][e.field] = held{e.sum(), o}
+	m.digests[hash].count++
+	m.digests[hash].sum += e.sum()
+}
+
+// remove takes one field away; an unknown one is not there already.
+func (m *mirror) remove(hash int, field string) {
+	old, known := m.fields[hash][field]
+	if !known {
+		return
+	}
+	if old.faulty {
+		delete(m.faults, entry{hashes[hash], field})
+	} else {
+		m.shelves[hash].drop(old.name)
+	}
+	delete(m.fields[hash], field)
+	m.digests[hash].count--
+	m.digests[hash].sum -= old.sum
+}
+
+// apply takes over what changed. Removals come first, because a rotated key
+// leaves one field and appears in another under the same name.
+func (m *mirror) apply(v view) {
+	for i, h := range hashes {
+		for _, f := range v.fields {
+			if f.hash == h {
+				m.remove(i, f.field)
+			}
+		}
+		for _, f := range v.fields {
+			if f.hash == h && !f.deleted {
+				m.set(i, f.entry)
+			}
+		}
+	}
+	m.rev = v.manifest.rev
+}
+
+// snapshot returns what the mirror holds now.
+func (m *mirror) snapshot() *sluice.Snapshot {
+	s := &sluice.Snapshot{Schema: sluice.SnapshotSchema, Revision: m.rev}
+	for _, shelf := range m.shelves {
+		shelf.fill(s)
+	}
+	return s
+}
+
+// conditions lists the objects that could not be decoded.
+func (m *mirror) conditions() []sluice.Condition {
+	list := make([]sluice.Condition, 0, len(m.faults))
+	for _, c := range m.faults {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b sluice.Condition) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// kindOf is the kind of object that a hash holds.
+func kindOf(hash int) sluice.Kind {
+	_, kind, _ := strings.Cut(hashes[hash], ":")
+	return sluice.Kind(kind)
+}
+
+// objectShelf keeps a sorted list of managed objects. Changes are gathered and
+// merged into a new list at once, so a change costs one copy of the list.
+type objectShelf[T any, P interface {
+	*T
+	sluice.Object
+}] struct {
+	into    func(*sluice.Snapshot, []T)
+	list    []T
+	added   []T
+	dropped []name
+}
+
+func (s *objectShelf[T, P]) put(_, value string) (object, error) {
+	var o T
+	err := json.Unmarshal([]byte(value), &o)
+	is := object{name: nameOf[T, P](&o)}
+	if err != nil {
+		return is, err
+	}
+	s.added = append(s.added, o)
+	return is, nil
+}
+
+// drop takes an object away that put has brought before or in this round.
+func (s *objectShelf[T, P]) drop(n name) {
+	if i := slices.IndexFunc(s.added, func(o T) bool { return nameOf[T, P](&o) == n }); i >= 0 {
+		s.added = slices.Delete(s.added, i, i+1)
+		return
+	}
+	s.dropped = append(s.dropped, n)
+}
+
+func (s *objectShelf[T, P]) fill(into *sluice.Snapshot) {
+	if len(s.added)+len(s.dropped) > 0 || s.list == nil {
+		slices.SortFunc(s.added, func(a, b T) int { return compareNames(nameOf[T, P](&a), nameOf[T, P](&b)) })
+		slices.SortFunc(s.dropped, compareNames)
+		s.list = s.merge()
+		s.added, s.dropped = nil, nil
+	}
+	s.into(into, s.list)
+}
+
+// merge copies the list without what was dropped and with what was added: whole
+// stretches at a time.
+func (s *objectShelf[T, P]) merge() []T {
+	out := make([]T, 0, max(0, len(s.list)-len(s.dropped))+len(s.added))
+	rest, added, dropped := s.list, s.added, s.dropped
+	for len(added) > 0 || len(dropped) > 0 {
+		drop := len(dropped) > 0 && (len(added) == 0 || compareNames(dropped[0], nameOf[T, P](&added[0])) <= 0)
+		var at name
+		if drop {
+			at = dropped[0]
+		} else {
+			at = nameOf[T, P](&added[0])
+		}
+		i, found := slices.BinarySearchFunc(rest, at, func(o T, n name) int { return compareNames(nameOf[T, P](&o), n) })
+		out, rest = append(out, rest[:i]...), rest[i:]
+		if !drop {
+			out, added = append(out, added[0]), added[1:]
+			continue
+		}
+		if found {
+			rest = rest[1:]
+		}
+		dropped = dropped[1:]
+	}
+	return append(out, rest...)
+}
+
+func nameOf[T any, P interface {
+	*T
+	sluice.Object
+}](o *T) name {
+	m := P(o).GetMeta()
+	return name{m.Tenant, m.Name}
+}
+
+// metaShelf keeps what is no managed object.
+type metaShelf struct {
+	plugins map[string]json.RawMessage
+	users   map[name]sluice.UserRef
+}
+
+// pluginsName stands for the global plugins among the names of users, which are
+// never empty.
+var pluginsName = name{}
+
+func (s *metaShelf) put(field, value string) (object, error) {
+	if field == fieldPlugins {
+		var plugins map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(value), &plugins); err != nil {
+			return object{}, err
+		}
+		s.plugins = plugins
+		return object{name: pluginsName}, nil
+	}
+	var u sluice.UserRef
+	if !strings.HasPrefix(field, fieldUser) {
+		return object{name: name{"?", field}}, nil // of a newer control: not ours to read
+	}
+	if err := json.Unmarshal([]byte(value), &u); err != nil {
+		return object{}, err
+	}
+	s.users[name{u.Tenant, u.Name}] = u
+	return object{name: name{u.Tenant, u.Name}}, nil
+}
+
+func (s *metaShelf) drop(n name) {
+	if n == pluginsName {
+		s.plugins = nil
+		return
+	}
+	delete(s.users, n)
+}
+
+func (s *metaShelf) fill(into *sluice.Snapshot) {
+	into.GlobalPlugins = s.plugins
+	into.DisabledUsers = make([]sluice.UserRef, 0, len(s.users))
+	for _, u := range s.users {
+		into.DisabledUsers = append(into.DisabledUsers, u)
+	}
+	slices.SortFunc(into.DisabledUsers, func(a, b sluice.UserRef) int {
+		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.Name, b.Name))
+	})
+}

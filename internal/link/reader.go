@@ -1,0 +1,375 @@
+package link
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/seal"
+)
+
+// Limits of a reader.
+const (
+	// maxTouched bounds the fields of one incremental read.
+	maxTouched = 5_000
+	// scanCount is how many fields one step of a full read asks for.
+	scanCount = 2_000
+	// readTries bounds how often a full read starts over because the
+	// configuration moved or did not agree with its manifest.
+	readTries   = 4
+	noteTimeout = 2 * time.Second
+	readTimeout = 30 * time.Second
+	// startTimeout is how long a start waits for Redis before it takes the last
+	// good file.
+	startTimeout = 1500 * time.Millisecond
+	retryPause   = time.Second
+)
+
+// ReaderConfig configures a [RedisSnapshots].
+type ReaderConfig struct {
+	// Redis is where to read from; required.
+	Redis *Redis
+	// Gateway is this gateway's name, for its acknowledgements; required.
+	Gateway string
+	// Poll is how often Redis is asked without a notice; 0 means 5 s.
+	Poll time.Duration
+	// Pause is the least time between two reads: changes that come faster are
+	// taken over together; 0 means 50 ms.
+	Pause time.Duration
+	// LastGood is the file that keeps the last snapshot; empty keeps none.
+	LastGood string
+	// SaveEvery is the least time between two writes of that file; 0 means 5 s.
+	SaveEvery time.Duration
+	// Keyring seals the file; required with LastGood.
+	Keyring *seal.Keyring
+	// MaxStale is how long keys may be trusted without word from Redis; 0 means
+	// 24 h.
+	MaxStale time.Duration
+	// ShrinkFloor is the number of keys or providers below which a loss of more
+	// than half is believed without force; 0 means 10.
+	ShrinkFloor int
+	// Log tells what happens to the configuration; nil means slog.Default.
+	Log *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// SnapshotState is what a reader knows about its configuration.
+type SnapshotState struct {
+	// Revision is the last snapshot that was handed on; 0 is none.
+	Revision uint64
+	// Confirmed is when Redis was last seen to hold just that.
+	Confirmed time.Time
+	// Degraded says that Redis does not serve us now, or that it holds a
+	// configuration which was refused; Reason says which and why.
+	Degraded bool
+	Reason   string
+	// FromDisk says that the snapshot came from the last good file.
+	FromDisk bool
+	// Refused is the revision that was not handed on, 0 when there is none.
+	Refused uint64
+	// Published is when the snapshot was published, and Applied when it was
+	// handed on.
+	Published, Applied time.Time
+	// Conditions lists objects that could not be decoded.
+	Conditions []sluice.Condition
+}
+
+// RedisSnapshots is a gateway's side of the Snapshots port over Redis. It hands
+// on only what agrees with its manifest. It is safe for concurrent use.
+type RedisSnapshots struct {
+	cfg   ReaderConfig
+	board *Board
+	saver *saver
+
+	mirror *mirror // Run's alone; nil makes the next read a full one
+
+	mu      sync.Mutex
+	state   SnapshotState
+	current *sluice.Snapshot
+}
+
+var _ sluice.Snapshots = (*RedisSnapshots)(nil)
+
+// NewRedisSnapshots returns a reader that does nothing before
+// [RedisSnapshots.Run].
+func NewRedisSnapshots(cfg ReaderConfig) (*RedisSnapshots, error) {
+	if cfg.LastGood != "" && cfg.Keyring == nil {
+		return nil, sluice.Errorf(sluice.CodeMasterKey, "the last good file needs the master key: it holds the configuration sealed")
+	}
+	cfg.Poll = cmp.Or(cfg.Poll, 5*time.Second)
+	cfg.Pause = cmp.Or(cfg.Pause, 50*time.Millisecond)
+	cfg.SaveEvery = cmp.Or(cfg.SaveEvery, 5*time.Second)
+	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
+	cfg.ShrinkFloor = cmp.Or(cfg.ShrinkFloor, 10)
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	r := &RedisSnapshots{cfg: cfg, board: NewBoard()}
+	if cfg.LastGood != "" {
+		r.saver = newSaver(cfg)
+	}
+	return r, nil
+}
+
+// Next implements [sluice.Snapshots]. It waits for the first snapshot as for any
+// other; [RedisSnapshots.State] says why there is none.
+func (r *RedisSnapshots) Next(ctx context.Context, after uint64) (*sluice.Snapshot, error) {
+	return r.board.Next(ctx, after)
+}
+
+// State returns what is known at the moment.
+func (r *RedisSnapshots) State() SnapshotState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.state
+	s.Conditions = slices.Clone(s.Conditions)
+	return s
+}
+
+// Stale reports whether the configuration was unconfirmed for longer than
+// MaxStale: revocations may be missing, so keys must not be trusted any more.
+func (r *RedisSnapshots) Stale() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cfg.Now().Sub(r.state.Confirmed) > r.cfg.MaxStale
+}
+
+// Run follows Redis until ctx is done, then writes the last good file.
+func (r *RedisSnapshots) Run(ctx context.Context) {
+	var saving sync.WaitGroup
+	if r.saver != nil {
+		saving.Go(func() { r.saver.run(ctx) })
+		defer saving.Wait()
+	}
+	notices := r.cfg.Redis.client.Subscribe(ctx, r.cfg.Redis.key(keyNotify))
+	defer notices.Close()
+	news := notices.Channel()
+
+	start, cancel := context.WithTimeout(ctx, startTimeout)
+	err := r.refresh(start)
+	cancel()
+	if err != nil && ctx.Err() == nil {
+		r.loadLastGood()
+	}
+	for ctx.Err() == nil {
+		wait := r.cfg.Poll
+		if err != nil {
+			wait = min(wait, retryPause)
+		}
+		if !r.await(ctx, news, wait) {
+			return
+		}
+		err = r.refresh(ctx)
+	}
+}
+
+// await waits for a notice or for the time to poll, but never less than Pause.
+func (r *RedisSnapshots) await(ctx context.Context, news <-chan *redis.Message, wait time.Duration) bool {
+	pause := time.NewTimer(r.cfg.Pause)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+	}
+	poll := time.NewTimer(wait)
+	defer poll.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-poll.C:
+		return true
+	case <-news:
+	}
+	for { // one read serves all notices that have come so far
+		select {
+		case <-news:
+		default:
+			return true
+		}
+	}
+}
+
+// refresh brings the snapshot up to date and notes the outcome; it logs a change
+// of fortune once.
+func (r *RedisSnapshots) refresh(ctx context.Context) error {
+	next, from, err := r.read(ctx)
+	if err == nil && next != nil {
+		err = r.guard(next, from)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.state.Reason
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return err
+		}
+		r.state.Degraded, r.state.Reason, r.state.Refused = true, err.Error(), 0
+		if sluice.CodeOf(err) != sluice.CodeUnavailable {
+			r.state.Refused = from.rev
+		}
+		if before != r.state.Reason {
+			r.cfg.Log.Warn("the configuration in Redis cannot be used; the last one serves on", "applied", r.state.Revision, "error", err)
+		}
+		return err
+	}
+	if before != "" {
+		r.cfg.Log.Info("the configuration in Redis can be used again", "revision", from.rev)
+	}
+	r.accept(next, from)
+	return nil
+}
+
+// accept notes what Redis confirmed, and hands on a new snapshot.
+func (r *RedisSnapshots) accept(next *sluice.Snapshot, from manifest) {
+	now := r.cfg.Now()
+	r.state.Confirmed, r.state.Degraded, r.state.Reason, r.state.Refused = now, false, "", 0
+	if next != nil {
+		r.current = next
+		r.state.Revision, r.state.Published, r.state.Applied, r.state.FromDisk = from.rev, from.at, now, false
+		r.state.Conditions = r.mirror.conditions()
+		r.board.Publish(next)
+	}
+	if r.saver != nil {
+		r.saver.offer(lastGood{Confirmed: now, Snapshot: r.current})
+	}
+}
+
+// read brings the mirror to what Redis holds. next is nil when that is what was
+// handed on already.
+func (r *RedisSnapshots) read(ctx context.Context) (next *sluice.Snapshot, from manifest, err error) {
+	base := uint64(0)
+	if r.mirror != nil {
+		base = r.mirror.rev
+	}
+	quick, cancel := context.WithTimeout(ctx, noteTimeout)
+	v, err := r.cfg.Redis.view(quick, base, maxTouched)
+	cancel()
+	if err != nil {
+		return nil, v.manifest, err
+	}
+	r.mu.Lock()
+	applied := r.state.Revision
+	r.mu.Unlock()
+	switch {
+	case v.manifest.rev < applied:
+		return nil, v.manifest, sluice.Errorf(sluice.CodeConflict, "Redis holds revision %d, which is older than the applied %d", v.manifest.rev, applied)
+	case r.mirror != nil && v.manifest.rev == r.mirror.rev && v.manifest.digests == r.mirror.digests && r.mirror.rev == applied:
+		return nil, v.manifest, nil
+	case v.known && base < v.manifest.rev:
+		r.mirror.apply(v)
+		if r.mirror.digests == v.manifest.digests {
+			return r.mirror.snapshot(), v.manifest, nil
+		}
+	}
+	r.mirror = nil
+	long, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	m, from, err := r.readAll(long, v.manifest)
+	if err != nil {
+		return nil, from, err
+	}
+	r.mirror = m
+	return m.snapshot(), from, nil
+}
+
+// readAll reads every hash. What changes meanwhile is caught up with in one
+// atomic step, and the whole must agree with the manifest of that moment: a
+// mixture of two generations is never handed on.
+func (r *RedisSnapshots) readAll(ctx context.Context, at manifest) (*mirror, manifest, error) {
+	var why string
+	for range readTries {
+		m := newMirror()
+		m.rev = at.rev
+		for i := range hashes {
+			if err := r.readHash(ctx, m, i); err != nil {
+				return nil, at, err
+			}
+		}
+		v, err := r.cfg.Redis.view(ctx, m.rev, maxTouched)
+		if err != nil {
+			return nil, at, err
+		}
+		at = v.manifest
+		if !v.known {
+			why = "it was written anew while it was read"
+			continue
+		}
+		m.apply(v)
+		if why = at.mismatch(m.digests); why == "" {
+			return m, at, nil
+		}
+	}
+	return nil, at, sluice.Errorf(sluice.CodeConfig, "revision %d is not consistent: %s", at.rev, why)
+}
+
+// readHash reads one hash step by step, so that Redis serves others meanwhile.
+func (r *RedisSnapshots) readHash(ctx context.Context, m *mirror, hash int) error {
+	for cursor := uint64(0); ; {
+		list, next, err := r.cfg.Redis.client.HScan(ctx, r.cfg.Redis.key(hashes[hash]), cursor, "", scanCount).Result()
+		if err != nil {
+			return redisError("read "+hashes[hash], err)
+		}
+		for i := 0; i+1 < len(list); i += 2 {
+			e := entry{list[i], list[i+1]}
+			if old, known := m.fields[hash][e.field]; !known || old.sum != e.sum() { // a scan may bring a field twice
+				m.set(hash, e)
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// guard refuses a snapshot that lost more than half of the keys or providers,
+// unless a person confirmed that after what we have: more likely a publisher is
+// broken than most customers are gone.
+func (r *RedisSnapshots) guard(next *sluice.Snapshot, from manifest) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current == nil || from.forced > r.current.Revision {
+		return nil
+	}
+	for _, n := range []struct {
+		what      string
+		was, left int
+	}{{"keys", len(r.current.Keys), len(next.Keys)}, {"providers", len(r.current.Providers), len(next.Providers)}} {
+		if n.was >= r.cfg.ShrinkFloor && n.left*2 < n.was {
+			r.mirror = nil // it holds what was refused
+			return sluice.Errorf(sluice.CodeConflict, "revision %d would leave %d of %d %s: confirm with `sluice sync --force` if that is meant", next.Revision, n.left, n.was, n.what)
+		}
+	}
+	return nil
+}
+
+// loadLastGood serves from the file until Redis is back.
+func (r *RedisSnapshots) loadLastGood() {
+	if r.saver == nil {
+		return
+	}
+	last, err := r.saver.load()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.state.Reason = fmt.Sprintf("%s; and the last good file cannot be used: %v", r.state.Reason, err)
+		r.cfg.Log.Warn("no last good configuration", "error", err)
+		return
+	}
+	r.current = last.Snapshot
+	r.state.Revision, r.state.Confirmed, r.state.FromDisk, r.state.Applied = last.Snapshot.Revision, last.Confirmed, true, r.cfg.Now()
+	r.cfg.Log.Warn("serving the last good configuration", "revision", last.Snapshot.Revision, "age", r.cfg.Now().Sub(last.Confirmed))
+	r.board.Publish(last.Snapshot)
+}

@@ -1,0 +1,44 @@
+package link
+
+import (
+	_ "embed" // the scripts
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/change.lua
+var changeLua string
+
+//go:embed lua/replace.lua
+var replaceLua string
+
+//go:embed lua/tokens.lua
+var tokensLua string
+
+//go:embed lua/stale.lua
+var staleLua string
+
+//go:embed lua/read.lua
+var readLua string
+
+//go:embed lua/admit.lua
+var admitLua string
+
+//go:embed lua/finish.lua
+var finishLua string
+
+//go:embed lua/renew.lua
+var renewLua string
+
+// The scripts: each is one atomic step. They are sent by their hash, and whole
+// to a server that does not know it.
+var (
+	changeScript  = redis.NewScript(changeLua)
+	replaceScript = redis.NewScript(replaceLua)
+	tokensScript  = redis.NewScript(tokensLua)
+	staleScript   = redis.NewScript(staleLua)
+	readScript    = redis.NewScript(readLua)
+	admitScript   = redis.NewScript(admitLua)
+	finishScript  = redis.NewScript(finishLua)
+	renewScript   = redis.NewScript(renewLua)
+)

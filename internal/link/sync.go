@@ -1,0 +1,203 @@
+package link
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sluicegate/sluice"
+)
+
+// Limits of a full sync.
+const (
+	syncBatch = 500
+	// stageTTL removes what a sync that died has staged.
+	stageTTL    = 10 * time.Minute
+	cleanUpTime = 2 * time.Second
+)
+
+// SyncOptions says how to sync.
+type SyncOptions struct {
+	// Force confirms that the snapshot may hold far fewer keys or providers than
+	// gateways have now; they refuse it otherwise.
+	Force bool
+	// Progress is called after each batch; nil calls nothing.
+	Progress func(Progress)
+}
+
+// Progress says how far a full sync is.
+type Progress struct {
+	// Step is staging, tokens or stale.
+	Step string
+	// Done of Total entries of the step; Total is 0 where it is not known.
+	Done, Total int
+}
+
+// Sync writes everything anew: hashes are built beside the served ones and put
+// in their place in one atomic step, then token hashes are rewritten and stale
+// ones deleted. Readers never see a moment of emptiness, changes that are
+// published meanwhile win, and no deleted key comes back. [sluice.CodeConflict]
+// means that Redis holds a later revision than s whose changes are not known
+// any more: read the configuration again and call with that.
+func (p *RedisPublisher) Sync(ctx context.Context, s *sluice.Snapshot, opt SyncOptions) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sync(ctx, s, opt)
+}
+
+func (p *RedisPublisher) sync(ctx context.Context, s *sluice.Snapshot, opt SyncOptions) error {
+	if opt.Progress == nil {
+		opt.Progress = func(Progress) {}
+	}
+	start := time.Now()
+	run := syncRun{p: p, s: s, opt: opt, next: p.redis.key(keyNext + rand.Text() + ":")}
+	defer run.cleanUp(ctx)
+	to, err := run.stage(ctx)
+	if err != nil {
+		return unavailable(fmt.Errorf("stage revision %d: %w", s.Revision, err))
+	}
+	if err := run.replace(ctx, to); err != nil {
+		return err
+	}
+	p.last = to
+	if err := run.tokens(ctx); err != nil {
+		return unavailable(fmt.Errorf("write token hashes of revision %d: %w", s.Revision, err))
+	}
+	if err := run.stale(ctx); err != nil {
+		return unavailable(fmt.Errorf("delete stale token hashes: %w", err))
+	}
+	p.log.Info("configuration written anew to Redis", "revision", s.Revision, "keys", len(s.Keys), "took", time.Since(start))
+	return nil
+}
+
+// syncRun is one full sync.
+type syncRun struct {
+	p    *RedisPublisher
+	s    *sluice.Snapshot
+	opt  SyncOptions
+	next string // the prefix of what is staged
+}
+
+// stage writes every hash beside the served one.
+func (r *syncRun) stage(ctx context.Context) (content, error) {
+	to := content{snapshot: r.s}
+	total := len(r.s.Keys) + len(r.s.Providers) + len(r.s.Models) + len(r.s.Routes) + len(r.s.Upstreams) + len(r.s.Groups) + len(r.s.Tenants) + len(r.s.DisabledUsers)
+	done := 0
+	for i, f := range r.p.encode.table() {
+		name := r.next + hashes[i]
+		batch := make([]any, 0, 2*syncBatch)
+		flush := func() error {
+			if len(batch) == 0 {
+				return nil
+			}
+			done += len(batch) / 2
+			_, err := r.p.redis.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				pipe.HSet(ctx, name, batch...)
+				pipe.Expire(ctx, name, stageTTL)
+				return nil
+			})
+			batch = batch[:0]
+			r.opt.Progress(Progress{"staging", done, total})
+			return err
+		}
+		err := f.each(r.s, func(e entry, _ *sluice.Key) error {
+			to.digests[i].add(e)
+			if batch = append(batch, e.field, e.value); len(batch) < 2*syncBatch {
+				return nil
+			}
+			return flush()
+		})
+		if err != nil {
+			return to, err
+		}
+		if err := flush(); err != nil {
+			return to, err
+		}
+	}
+	return to, nil
+}
+
+// replace puts the staged hashes in place.
+func (r *syncRun) replace(ctx context.Context, to content) error {
+	keys := r.p.keys()
+	for _, h := range hashes {
+		keys = append(keys, r.next+h)
+	}
+	force := "0"
+	if r.opt.Force {
+		force = "1"
+	}
+	args := append([]any{
+		strconv.FormatUint(r.s.Revision, 10), r.p.redis.key(keyNotify), maxChanges, force, r.p.redis.prefix, r.next,
+	}, manifestArgs(to)...)
+	done, current, err := r.p.outcome(replaceScript.Run(ctx, r.p.redis.client, keys, args...))
+	if err != nil {
+		return unavailable(fmt.Errorf("put revision %d in place: %w", r.s.Revision, err))
+	}
+	if !done {
+		return sluice.Errorf(sluice.CodeConflict, "Redis holds revision %d, which is later than %d", current, r.s.Revision)
+	}
+	return nil
+}
+
+// tokens rewrites auth:token:<sha256> of every key.
+func (r *syncRun) tokens(ctx context.Context) error {
+	keys, args, done := []string{r.p.redis.key(hashKeys)}, []any{}, 0
+	flush := func() error {
+		if len(keys) == 1 {
+			return nil
+		}
+		done += len(keys) - 1
+		err := tokensScript.Run(ctx, r.p.redis.client, keys, args...).Err()
+		keys, args = keys[:1], args[:0]
+		r.opt.Progress(Progress{"tokens", done, len(r.s.Keys)})
+		return err
+	}
+	err := r.p.encode.table()[1].each(r.s, func(e entry, k *sluice.Key) error {
+		keys = append(keys, r.p.redis.key(keyToken+e.field))
+		if args = append(append(args, e.field, e.value), token(k)...); len(keys) <= syncBatch {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+// stale deletes token hashes of keys that are gone. It runs last, so that what
+// it looks at is never older than what the sync wrote.
+func (r *syncRun) stale(ctx context.Context) error {
+	done := 0
+	return r.p.redis.scan(ctx, keyToken+"*", func(names []string) error {
+		if len(names) == 0 {
+			return nil
+		}
+		keys, fields := []string{r.p.redis.key(hashKeys)}, []any{}
+		for _, name := range names {
+			keys = append(keys, r.p.redis.key(name))
+			fields = append(fields, strings.TrimPrefix(name, keyToken))
+		}
+		done += len(names)
+		r.opt.Progress(Progress{"stale", done, 0})
+		return staleScript.Run(ctx, r.p.redis.client, keys, fields...).Err()
+	})
+}
+
+// cleanUp removes what is still staged, also after ctx ended; what it cannot
+// reach expires.
+func (r *syncRun) cleanUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	staged := make([]string, len(hashes))
+	for i, h := range hashes {
+		staged[i] = r.next + h
+	}
+	_ = r.p.redis.client.Unlink(ctx, staged...).Err()
+}
