@@ -5,18 +5,14 @@ package controlsuite
 
 import (
 	"context"
-	"crypto/ed25519"
 	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/client"
 	"github.com/sluicegate/sluice/internal/api"
 	"github.com/sluicegate/sluice/internal/control"
-	"github.com/sluicegate/sluice/internal/seal"
-	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
 )
 
@@ -55,18 +51,20 @@ type World struct {
 // may adjust the API's configuration; nil leaves it.
 func Start(t testing.TB, change func(*api.Config)) *World {
 	t.Helper()
-	dir := t.TempDir()
-	db, err := store.Open(context.Background(), place(t, dir))
-	must(t, err)
+	return start(t, empty, change)
+}
+
+// StartPeopled runs a control plane with the tenants and people above.
+func StartPeopled(t testing.TB, change func(*api.Config)) *World {
+	t.Helper()
+	return start(t, peopled, change)
+}
+
+// start runs a control plane with the world's people in it.
+func start(t testing.TB, from template, change func(*api.Config)) *World {
+	t.Helper()
+	db, c := from.open(t)
 	t.Cleanup(func() { must(t, db.Close()) })
-	keyring, err := seal.LoadOrCreate(filepath.Join(dir, "master.key"))
-	must(t, err)
-	_, signing, err := ed25519.GenerateKey(nil)
-	must(t, err)
-	c, err := control.New(control.Config{Store: db, Keyring: keyring, TokenKey: signing, KeyEnv: "test",
-		Passwords: control.PasswordCost{MemoryKiB: 64, Passes: 1, Lanes: 1, Concurrency: 2}})
-	must(t, err)
-	must(t, c.Bootstrap(context.Background()))
 	level := new(slog.LevelVar)
 	cfg := api.Config{Control: c, Version: "test", LogLevel: level}
 	if change != nil {
@@ -77,33 +75,6 @@ func Start(t testing.TB, change func(*api.Config)) *World {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return &World{URL: server.URL, Control: c, DB: db, LogLevel: level}
-}
-
-// place is a file in dir or, in a pass on PostgreSQL, a schema.
-func place(t testing.TB, dir string) store.Config {
-	t.Helper()
-	if dsn := sluicetest.StoreDSN(t); dsn != "" {
-		return store.Config{DSN: dsn}
-	}
-	return store.Config{Path: filepath.Join(dir, "sluice.db")}
-}
-
-// StartPeopled runs a control plane with the tenants and people above.
-func StartPeopled(t testing.TB, change func(*api.Config)) *World {
-	t.Helper()
-	w := Start(t, change)
-	ctx := context.Background()
-	system := w.Control.As(control.System())
-	for _, tenant := range []string{AcmeAdmin.Tenant, OtherAdmin.Tenant} {
-		_, err := system.Tenants().Create(ctx, sluice.Tenant{Meta: sluice.Meta{Name: tenant}}, sluice.WriteOptions{})
-		must(t, err)
-	}
-	for _, p := range People() {
-		user := sluice.User{Meta: sluice.Meta{Name: p.Name, Tenant: p.Tenant}, Email: p.Email(), Roles: []string{p.Role}, Password: Password}
-		_, err := system.Users().Create(ctx, user, sluice.WriteOptions{})
-		must(t, err)
-	}
-	return w
 }
 
 // Token signs a person in and returns the access token.
