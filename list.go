@@ -31,6 +31,11 @@ type WriteOptions struct {
 	// IfMatch is the version that the object must have, the number in its ETag;
 	// otherwise [CodePrecondition]. 0 writes whatever the version.
 	IfMatch uint64
+	// AlsoMatch lists further versions that the object may have instead.
+	AlsoMatch []uint64
+	// IfExists lets Put replace only ("If-Match: *"): a missing object is
+	// [CodePrecondition].
+	IfExists bool
 	// IfNoneMatch lets Put create only ("If-None-Match: *"): an existing object
 	// is [CodePrecondition].
 	IfNoneMatch bool

@@ -100,7 +100,7 @@ func (r request) repeatable() bool {
 	case http.MethodGet:
 		return true
 	case http.MethodPut:
-		return r.opts.IfMatch == 0 && !r.opts.IfNoneMatch
+		return r.opts.IfMatch == 0 && !r.opts.IfNoneMatch && !r.opts.IfExists
 	}
 	return r.opts.IdempotencyKey != ""
 }
@@ -168,8 +168,8 @@ func (r request) setHeader(h http.Header) {
 	if r.method == http.MethodPatch {
 		h.Set("Content-Type", "application/merge-patch+json")
 	}
-	if r.opts.IfMatch != 0 {
-		h.Set("If-Match", strconv.Quote(strconv.FormatUint(r.opts.IfMatch, 10)))
+	if condition := ifMatch(r.opts); condition != "" {
+		h.Set("If-Match", condition)
 	}
 	if r.opts.IfNoneMatch {
 		h.Set("If-None-Match", "*")
@@ -177,6 +177,22 @@ func (r request) setHeader(h http.Header) {
 	if r.opts.IdempotencyKey != "" {
 		h.Set("Idempotency-Key", r.opts.IdempotencyKey)
 	}
+}
+
+// ifMatch renders the versions that a write asks for as a list of ETags (RFC
+// 9110, section 13.1.1).
+func ifMatch(opts sluice.WriteOptions) string {
+	if opts.IfMatch == 0 {
+		if opts.IfExists {
+			return "*"
+		}
+		return ""
+	}
+	list := `"` + strconv.FormatUint(opts.IfMatch, 10) + `"`
+	for _, version := range opts.AlsoMatch {
+		list += `, "` + strconv.FormatUint(version, 10) + `"`
+	}
+	return list
 }
 
 // answerError reads the error shape of feature I6. The trace id is kept in

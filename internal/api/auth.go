@@ -25,7 +25,7 @@ type tokensOutput struct{ Body sluice.Tokens }
 
 // registerAuth adds sign-in for programs (tokens) and for the console (cookie).
 func (s *server) registerAuth() {
-	signIn := []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeUnauthorized, sluice.CodeLockedOut}
+	signIn := []sluice.Code{sluice.CodeUnauthorized, sluice.CodeLockedOut}
 	example := credentials{Email: "ada@example.com", Password: "correct horse battery"}
 	registerOpen(s, operation{id: "create-token", method: http.MethodPost, path: "/v1/auth/token", tag: "auth",
 		summary: "Sign in for tokens", body: reflect.TypeFor[credentials](), example: example, errors: signIn}, s.createToken)
@@ -33,7 +33,7 @@ func (s *server) registerAuth() {
 		summary: "Exchange a refresh token", description: "Each refresh token works once; using one twice revokes its whole family.",
 		body: reflect.TypeFor[refreshBody](), errors: signIn}, s.refreshToken)
 	registerOpen(s, operation{id: "revoke-token", method: http.MethodPost, path: "/v1/auth/logout", tag: "auth", status: http.StatusNoContent,
-		summary: "Revoke a refresh token and its family", body: reflect.TypeFor[refreshBody](), errors: []sluice.Code{sluice.CodeInvalidRequest}}, s.revokeToken)
+		summary: "Revoke a refresh token and its family", body: reflect.TypeFor[refreshBody]()}, s.revokeToken)
 	registerOpen(s, operation{id: "create-session", method: http.MethodPost, path: "/v1/auth/session", tag: "auth", status: http.StatusCreated,
 		summary: "Sign in for a session cookie", description: "For browsers: writes must carry the answer's csrf in X-CSRF-Token.",
 		body: reflect.TypeFor[credentials](), example: example, errors: signIn}, s.createSession)

@@ -18,7 +18,7 @@ func (s *server) registerCompatibility() {
 	register(s, operation{id: "sync-snapshot", method: http.MethodPost, path: "/sync/snapshot", tag: "system",
 		summary: "Rebuild and publish the snapshot", description: "Platform admins only. Writes publish by themselves; this is for repair."}, syncSnapshot)
 	register(s, operation{id: "list-admin-users", method: http.MethodGet, path: "/admin/users", tag: "users", filters: true,
-		summary: "List users", description: "The same as GET /admin/v1/users.", errors: []sluice.Code{sluice.CodeInvalidRequest}}, userKind.list)
+		summary: "List users", description: "The same as GET /admin/v1/users."}, userKind.list)
 	register(s, operation{id: "disable-user", method: http.MethodPost, path: "/admin/users/{ref}/disable", tag: "users",
 		summary: "Disable a user and every key the user owns", errors: []sluice.Code{sluice.CodeNotFound, sluice.CodePrecondition}}, disableUser)
 }

@@ -82,7 +82,7 @@ func rotateOperation(path, id, tag string) operation {
 	return operation{id: id, method: http.MethodPost, path: path, tag: tag,
 		summary: "Give a key a new token", description: "The answer shows the new token in clear, this once.",
 		body: reflect.TypeFor[rotateBody](), optional: true, example: rotateBody{GraceSeconds: 3600},
-		errors: []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeNotFound, sluice.CodePrecondition, sluice.CodeIdempotency}}
+		errors: []sluice.Code{sluice.CodeNotFound, sluice.CodePrecondition, sluice.CodeIdempotency}}
 }
 
 func rotate(ctx context.Context, ses *control.Session, in *rotateInput) (*objectOutput[sluice.Key], error) {

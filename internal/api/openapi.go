@@ -65,9 +65,9 @@ func documentTags() []*huma.Tag {
 // errorResponses documents the errors of an operation by status. A status that
 // means one code only refers to that code's response.
 func (s *server) errorResponses(op operation) map[string]*huma.Response {
-	codes := append([]sluice.Code{sluice.CodeInternal, sluice.CodeUnavailable}, op.errors...)
+	codes := append([]sluice.Code{sluice.CodeInvalidRequest, sluice.CodeInternal, sluice.CodeUnavailable}, op.errors...)
 	if op.body != nil {
-		codes = append(codes, sluice.CodeInvalidRequest, sluice.CodeTooLarge, sluice.CodeMediaType, sluice.CodeSlowClient)
+		codes = append(codes, sluice.CodeTooLarge, sluice.CodeMediaType, sluice.CodeSlowClient)
 	}
 	slices.Sort(codes)
 	byStatus := map[string][]sluice.Code{}

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
-	"strconv"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -36,12 +34,6 @@ type kind[T any] struct {
 type ObjectQuery struct {
 	Tenant string `query:"tenant" doc:"The owning tenant; empty means the caller's own. Platform admins may name any."`
 	Ref    string `path:"ref" doc:"The object's name or its numeric id. A slash in a name is written %2F."`
-}
-
-// WriteQuery makes a write conditional, repeatable or a trial.
-type WriteQuery struct {
-	IfMatch string `header:"If-Match" doc:"Write only if the object still has this ETag; otherwise 412."`
-	DryRun  bool   `query:"dry_run" doc:"Check everything and answer as if it were done, but keep nothing."`
 }
 
 type createInput struct {
@@ -91,10 +83,10 @@ func registerKind[T any](s *server, k kind[T]) {
 	register(s, operation{id: "put-" + k.singular, method: http.MethodPut, path: one, tag: string(k.name),
 		summary: "Create or replace one " + k.singular, body: reflect.TypeFor[T](), example: k.example, upsert: true,
 		description: "Makes the named object equal to the body: 201 when that created it, 200 otherwise. Secrets that the body leaves out are kept.",
-		errors:      []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeConflict, sluice.CodePrecondition}}, k.put)
+		errors:      []sluice.Code{sluice.CodeConflict, sluice.CodePrecondition}}, k.put)
 	register(s, operation{id: "patch-" + k.singular, method: http.MethodPatch, path: one, tag: string(k.name),
 		summary: "Change fields of one " + k.singular, body: reflect.TypeFor[T](), patch: true,
-		errors: []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeNotFound, sluice.CodeConflict, sluice.CodePrecondition}}, k.patch)
+		errors: []sluice.Code{sluice.CodeNotFound, sluice.CodeConflict, sluice.CodePrecondition}}, k.patch)
 	register(s, operation{id: "delete-" + k.singular, method: http.MethodDelete, path: one, tag: string(k.name),
 		summary: "Delete one " + k.singular, status: http.StatusNoContent,
 		description: "Refused with 409 while other objects refer to it; details.referrers names them.",
@@ -106,7 +98,7 @@ func registerKind[T any](s *server, k kind[T]) {
 func registerCreate[T any](s *server, k kind[T], path, id string) {
 	register(s, operation{id: id, method: http.MethodPost, path: path, tag: string(k.name), status: http.StatusCreated,
 		summary: "Create a " + k.singular, description: k.summary, body: reflect.TypeFor[T](), example: k.example,
-		errors: []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeConflict, sluice.CodeIdempotency}}, k.create)
+		errors: []sluice.Code{sluice.CodeConflict, sluice.CodeIdempotency}}, k.create)
 }
 
 func registerList[T any](s *server, k kind[T], path, id string) {
@@ -115,7 +107,7 @@ func registerList[T any](s *server, k kind[T], path, id string) {
 		params = append(params, &huma.Param{Name: f, In: "query", Description: "Keeps objects whose " + f + " is exactly this.", Schema: &huma.Schema{Type: huma.TypeString}})
 	}
 	register(s, operation{id: id, method: http.MethodGet, path: path, tag: string(k.name), params: params, filters: true,
-		summary: "List " + string(k.name), errors: []sluice.Code{sluice.CodeInvalidRequest}}, k.list)
+		summary: "List " + string(k.name)}, k.list)
 }
 
 func (k kind[T]) create(ctx context.Context, ses *control.Session, in *createInput) (*objectOutput[T], error) {
@@ -246,33 +238,6 @@ func filterOf(ctx context.Context) (map[string]string, error) {
 	}
 	return filter, nil
 }
-
-// options reads If-Match and dry_run.
-func (q WriteQuery) options() (sluice.WriteOptions, error) {
-	opts := sluice.WriteOptions{DryRun: q.DryRun}
-	if q.IfMatch == "" {
-		return opts, nil
-	}
-	digits, ok := strings.CutPrefix(q.IfMatch, `"`)
-	digits, closed := strings.CutSuffix(digits, `"`)
-	version, err := strconv.ParseUint(digits, 10, 64)
-	if !ok || !closed || err != nil || version == 0 {
-		return opts, sluice.Errorf(sluice.CodePrecondition, "If-Match %s is not an ETag of this object", clipped(q.IfMatch)).At("If-Match")
-	}
-	opts.IfMatch = version
-	return opts, nil
-}
-
-// onlyCreate reads If-None-Match of a PUT.
-func onlyCreate(header string) (bool, error) {
-	if header != "" && header != "*" {
-		return false, invalid("If-None-Match", "If-None-Match must be * here")
-	}
-	return header == "*", nil
-}
-
-// etag renders a version as a strong ETag (RFC 9110, section 8.8.3).
-func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) + `"` }
 
 // settle makes a field of the body and the same fact in the URL agree.
 func settle(field *string, url, at string) error {

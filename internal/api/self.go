@@ -19,21 +19,21 @@ type selfUser struct {
 // own keys, whatever else the caller's role allows.
 func (s *server) registerSelfService() {
 	register(s, operation{id: "list-my-users", method: http.MethodGet, path: "/v1/users", tag: "self-service", filters: true,
-		summary: "List the users that the caller may see", errors: []sluice.Code{sluice.CodeInvalidRequest}}, userKind.list)
+		summary: "List the users that the caller may see"}, userKind.list)
 	register(s, operation{id: "get-me", method: http.MethodGet, path: "/v1/users/me", tag: "self-service",
 		summary: "Read the caller's own user"}, getMe)
 	register(s, operation{id: "update-me", method: http.MethodPatch, path: "/v1/users/me", tag: "self-service",
 		summary: "Change the caller's own user", body: reflect.TypeFor[selfUser](), patch: true,
-		errors: []sluice.Code{sluice.CodeInvalidRequest, sluice.CodePrecondition}}, updateMe)
+		errors: []sluice.Code{sluice.CodePrecondition}}, updateMe)
 	s.registerOwnKeys()
 }
 
 func (s *server) registerOwnKeys() {
 	register(s, operation{id: "list-my-keys", method: http.MethodGet, path: "/v1/keys", tag: "self-service",
-		summary: "List the caller's own keys", errors: []sluice.Code{sluice.CodeInvalidRequest}}, listOwnKeys)
+		summary: "List the caller's own keys"}, listOwnKeys)
 	register(s, operation{id: "create-my-key", method: http.MethodPost, path: "/v1/keys", tag: "self-service", status: http.StatusCreated,
 		summary: "Create a key of the caller's own", description: keyKind.summary, body: reflect.TypeFor[sluice.Key](), example: keyKind.example,
-		errors: []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeConflict, sluice.CodeIdempotency}}, createOwnKey)
+		errors: []sluice.Code{sluice.CodeConflict, sluice.CodeIdempotency}}, createOwnKey)
 	register(s, operation{id: "get-my-key", method: http.MethodGet, path: "/v1/keys/{ref}", tag: "self-service",
 		summary: "Read one of the caller's own keys", errors: []sluice.Code{sluice.CodeNotFound}}, getOwnKey)
 	register(s, operation{id: "delete-my-key", method: http.MethodDelete, path: "/v1/keys/{ref}", tag: "self-service", status: http.StatusNoContent,

@@ -22,7 +22,7 @@ func (s *server) registerSystem() {
 	register(s, operation{id: "set-log-level", method: http.MethodPut, path: adminPath + "system/log-level", tag: "system",
 		summary: "Change this process's log level", description: "Platform admins only. It lasts until the process ends.",
 		body: reflect.TypeFor[logLevelBody](), example: logLevelBody{"debug"},
-		errors: []sluice.Code{sluice.CodeInvalidRequest, sluice.CodeUnsupported}}, s.setLogLevel)
+		errors: []sluice.Code{sluice.CodeUnsupported}}, s.setLogLevel)
 	registerOpen(s, operation{id: "get-health", method: http.MethodGet, path: "/health", tag: "system",
 		summary: "Whether the process is alive"}, s.health)
 	registerOpen(s, operation{id: "get-ready", method: http.MethodGet, path: "/ready", tag: "system",

@@ -34,7 +34,19 @@ func TestConditionalWrites(t *testing.T) {
 		t.Errorf("replace: %d, ETag %s", a.status, a.header.Get("ETag"))
 	}
 	wantProblem(t, put("If-Match", `"1"`), sluice.CodePrecondition)
-	wantProblem(t, put("If-Match", `W/"2"`), sluice.CodePrecondition)
+	for condition, code := range map[string]sluice.Code{`W/"2"`: sluice.CodePrecondition, `"1", W/"2", "somebody, else's"`: sluice.CodePrecondition,
+		`2`: sluice.CodeInvalidRequest, `"2`: sluice.CodeInvalidRequest, `"1" "2"`: sluice.CodeInvalidRequest, strings.Repeat(`"1",`, 16) + `"2"`: sluice.CodeInvalidRequest} {
+		if p := wantProblem(t, put("If-Match", condition), code); p.Error.Details["field"] != "If-Match" && code == sluice.CodeInvalidRequest {
+			t.Errorf("If-Match %s: details %v", condition, p.Error.Details)
+		}
+	}
+	for _, condition := range []string{`*`, ` "1" , "somebody, else's","2"`} {
+		if a := do(t, w, call{method: "PATCH", path: path, body: `{}`, token: token, header: map[string]string{"If-Match": condition}}); a.status != 200 {
+			t.Errorf("If-Match %s: %d %s", condition, a.status, a.body)
+		}
+	}
+	absent := call{method: "PUT", path: path + "-2", body: `{}`, token: token, header: map[string]string{"If-Match": "*"}}
+	wantProblem(t, do(t, w, absent), sluice.CodePrecondition)
 	wantProblem(t, do(t, w, call{method: "DELETE", path: path, token: token, header: map[string]string{"If-Match": `"1"`}}), sluice.CodePrecondition)
 	if a := do(t, w, call{method: "DELETE", path: path, token: token, header: map[string]string{"If-Match": `"2"`}}); a.status != 204 || len(a.body) != 0 {
 		t.Errorf("delete: %d %q", a.status, a.body)

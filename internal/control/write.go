@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -220,8 +221,8 @@ func (s *Session) put(ctx context.Context, tenant, name string, o sluice.Object,
 	out, err = s.write(ctx, opts, func(tx *store.Tx) (change, error) {
 		before, err := tx.ByName(o.Kind(), m.Tenant, name)
 		if sluice.CodeOf(err) == sluice.CodeNotFound {
-			if created = true; opts.IfMatch != 0 {
-				return change{}, s.missing(o, opts.IfMatch)
+			if created = true; opts.IfMatch != 0 || opts.IfExists {
+				return change{}, s.missing(o)
 			}
 			return s.decideCreate(tx, in)
 		}
@@ -236,11 +237,11 @@ func (s *Session) put(ctx context.Context, tenant, name string, o sluice.Object,
 
 // missing answers a conditional write to an object that is not there, without
 // telling a stranger so.
-func (s *Session) missing(o sluice.Object, version uint64) error {
+func (s *Session) missing(o sluice.Object) error {
 	if !s.caller.Platform && o.GetMeta().Tenant != s.caller.Tenant {
 		return notFound(o.Kind())
 	}
-	return sluice.Errorf(sluice.CodePrecondition, "version %d was asked for, the object does not exist", version)
+	return sluice.Errorf(sluice.CodePrecondition, "the write was to replace an object that does not exist")
 }
 
 func (s *Session) patch(ctx context.Context, kind sluice.Kind, tenant, ref string, patch json.RawMessage, opts sluice.WriteOptions) (sluice.Object, error) {
@@ -330,7 +331,7 @@ func condition(before sluice.Object, opts sluice.WriteOptions) error {
 	if opts.IfNoneMatch {
 		return sluice.Errorf(sluice.CodePrecondition, "it exists already, in version %d", version)
 	}
-	if opts.IfMatch != 0 && opts.IfMatch != version {
+	if opts.IfMatch != 0 && opts.IfMatch != version && !slices.Contains(opts.AlsoMatch, version) {
 		return sluice.Errorf(sluice.CodePrecondition, "version %d was asked for, it is now version %d", opts.IfMatch, version)
 	}
 	return nil

@@ -108,6 +108,13 @@ func versions(t *testing.T, w *World, open Opener) {
 	must(t, err)
 	_, err = f.Groups.Patch(ctx(t), "", "vip", json.RawMessage(`{"max_attempts":7}`), sluice.WriteOptions{IfMatch: g.Version})
 	wantCode(t, err, sluice.CodePrecondition, "")
+	again, err := f.Groups.Patch(ctx(t), "", "vip", json.RawMessage(`{}`), sluice.WriteOptions{IfMatch: g.Version, AlsoMatch: []uint64{first.Version}})
+	must(t, err)
+	if again.Version != first.Version {
+		t.Errorf("an empty patch made version %d of %d", again.Version, first.Version)
+	}
+	_, _, err = f.Groups.Put(ctx(t), "", "nobody", sluice.Group{}, sluice.WriteOptions{IfExists: true})
+	wantCode(t, err, sluice.CodePrecondition, "")
 	_, _, err = f.Groups.Put(ctx(t), "", "vip", g, sluice.WriteOptions{IfNoneMatch: true})
 	wantCode(t, err, sluice.CodePrecondition, "")
 	wantCode(t, f.Groups.Delete(ctx(t), "", "vip", sluice.WriteOptions{IfMatch: g.Version}), sluice.CodePrecondition, "")
