@@ -1,6 +1,8 @@
 package control
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 
 	"github.com/sluicegate/sluice"
@@ -48,6 +50,8 @@ func (s *Session) authoriseWrite(tx *store.Tx, before, after sluice.Object) erro
 		return s.authoriseRole(before, after)
 	case *sluice.Route:
 		return s.authoriseRoute(before, after)
+	case *sluice.Key:
+		return s.authoriseKey(before, after)
 	}
 	return nil
 }
@@ -124,6 +128,48 @@ func (s *Session) authoriseRole(before, after sluice.Object) error {
 		}
 	}
 	return nil
+}
+
+// authoriseKey keeps people who may write their own keys only from lifting what
+// others set: a key's plugins take precedence over those of its group and route,
+// and its limits beyond the defaults are an admin's to grant.
+func (s *Session) authoriseKey(before, after sluice.Object) error {
+	if after == nil || s.caller.may(string(sluice.KindKey), verbWrite, false) {
+		return nil
+	}
+	if before == nil {
+		before = &sluice.Key{}
+	}
+	was, is := store.Clone(before).(*sluice.Key), store.Clone(after).(*sluice.Key)
+	was.Normalize()
+	is.Normalize()
+	lifted := func(field string) error {
+		return sluice.Errorf(sluice.CodeForbidden, "your roles do not permit more than the default or what the key has; an admin may grant it").At(field)
+	}
+	switch {
+	case !samePlugins(was.Plugins, is.Plugins):
+		return sluice.Errorf(sluice.CodeForbidden, "your roles do not permit configuring plugins").At("/plugins")
+	case is.Weight > was.Weight:
+		return lifted("/weight")
+	case looser(*is.RPM, *was.RPM, sluice.DefaultRPM):
+		return lifted("/rpm")
+	case looser(*is.TPM, *was.TPM, sluice.DefaultTPM):
+		return lifted("/tpm")
+	}
+	return nil
+}
+
+// looser reports whether a limit, 0 for none, allows more than it did and more
+// than the default.
+func looser(is, was, byDefault int64) bool {
+	return was != 0 && (is == 0 || is > max(was, byDefault))
+}
+
+// samePlugins compares configurations as JSON, whatever their spacing.
+func samePlugins(a, b map[string]json.RawMessage) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return len(a)+len(b) == 0 || errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // authoriseRoute keeps tenants apart on the listener they share: a tenant's own

@@ -171,3 +171,36 @@ func TestNobodyGainsPermissions(t *testing.T) {
 		t.Errorf("a developer sees users %v, %v", users.Items, err)
 	}
 }
+
+// TestOwnKeysStayWithinLimits keeps a developer from lifting what an admin set
+// on the developer's keys, or what the group and the route configure.
+func TestOwnKeysStayWithinLimits(t *testing.T) {
+	p := fresh(t)
+	p.tenant("acme")
+	dev := p.As(p.user("acme", "dev", sluice.RoleDeveloper)).Keys()
+	none := sluice.WriteOptions{}
+	limited := sluice.Key{Meta: named("acme", "limited"), User: "dev", RPM: new(int64(10)), TPM: new(int64(500_000)),
+		Plugins: map[string]json.RawMessage{"cors": json.RawMessage(`{"a": 1}`)}}
+	_, err := p.system().Keys().Create(t.Context(), limited, none)
+	must(t, err)
+	for patch, field := range map[string]string{
+		`{"rpm":0}`: "/rpm", `{"rpm":61}`: "/rpm", `{"tpm":0}`: "/tpm", `{"tpm":500001}`: "/tpm", `{"weight":2}`: "/weight",
+		`{"plugins":null}`: "/plugins", `{"plugins":{"cors":{"a":2}}}`: "/plugins", `{"plugins":{"key-auth":{}}}`: "/plugins",
+	} {
+		_, err := dev.Patch(t.Context(), "", "limited", json.RawMessage(patch), none)
+		if wants(t, err, sluice.CodeForbidden, patch); err != nil && sluice.AsError(err).Field != field {
+			t.Errorf("%s blames %s", patch, sluice.AsError(err).Field)
+		}
+	}
+	_, err = dev.Patch(t.Context(), "", "limited", json.RawMessage(`{"rpm":60,"tpm":400000,"plugins":{"cors":{"a":1}},"description":"mine"}`), none)
+	must(t, err)
+	for what, key := range map[string]sluice.Key{
+		"unlimited": {RPM: new(int64(0))}, "more tokens": {TPM: new(int64(sluice.DefaultTPM + 1))}, "a larger share": {Weight: 2},
+		"own plugins": {Plugins: map[string]json.RawMessage{"key-auth": json.RawMessage(`{}`)}},
+	} {
+		_, err := dev.Create(t.Context(), key, none)
+		wants(t, err, sluice.CodeForbidden, what)
+	}
+	_, err = dev.Create(t.Context(), sluice.Key{RPM: new(int64(5)), Plugins: map[string]json.RawMessage{}}, none)
+	must(t, err)
+}
