@@ -118,7 +118,7 @@ func byteOrder(ddl string) string { return textColumn.ReplaceAllString(ddl, `TEX
 // advisory renders the key of an advisory lock. Installations that share a
 // database in different schemas do not share locks.
 func advisory(purpose string) string {
-	return `hashtextextended('sluice ` + purpose + ` ' || coalesce(current_schema(), ''), 0)`
+	return `hashtextextended('sluice ` + purpose + ` ' || current_schema(), 0)`
 }
 
 // exclusive holds a session's lock while fn runs on a pool without time limits:
@@ -132,11 +132,21 @@ func (p *postgresServer) exclusive(ctx context.Context, _ *sql.DB, fn func(*sql.
 		return err
 	}
 	defer conn.Close()
+	var schema sql.NullString
+	if err := conn.QueryRowContext(ctx, `SELECT current_schema()`).Scan(&schema); err != nil {
+		return err
+	}
+	if !schema.Valid {
+		return errNoSchema
+	}
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock(`+advisory("migrate")+`)`); err != nil {
 		return fmt.Errorf("wait for another process's migrations: %w", err)
 	}
 	return fn(pool)
 }
+
+// errNoSchema is the error of a search_path that leads nowhere.
+var errNoSchema = errors.New("no schema in search_path exists")
 
 // options give a reader one state throughout. A writer reads what is committed
 // when it reads: after [postgresServer.alone] nobody else changes it.

@@ -58,13 +58,18 @@ func isUnreachable(err error) bool {
 func (p *postgresServer) fault(err error) fault {
 	var e *pgconn.PgError
 	var connect *pgconn.ConnectError
+	var name *net.DNSError
 	switch {
+	case errors.Is(err, errNoSchema):
+		return fault{true, "", problem{"its schema does not exist", "create the schema that search_path names"}}
 	case errors.Is(err, errUnknown):
 		return fault{true, "", problem{"whether the change was made is unknown", "the connection was lost while committing; look whether the change is there"}}
 	case errors.As(err, &e) && e.Code == stateUnique:
 		return fault{driver: true, taken: e.ConstraintName} // "table_column_key"
 	case errors.As(err, &e):
 		return fault{driver: true, problem: stateOf(e)}
+	case errors.As(err, &name):
+		return fault{true, "", problem{"it cannot be reached", "the name of the host cannot be resolved; correct it, or the resolver"}}
 	case isUnreachable(err):
 		return fault{true, "", problem{"it cannot be reached", "nobody answers at this address; start PostgreSQL, or correct host and port"}}
 	case errors.As(err, &connect):
@@ -98,7 +103,6 @@ var postgresProblems = map[string]problem{
 	stateSerialization: contended, stateDeadlock: contended,
 	"28":    signIn,
 	"3D000": {"it does not exist", "create the database that the DSN names"},
-	"3F000": {"its schema does not exist", "create the schema that search_path names"},
 	"42501": {"it refuses access", "give the user of the DSN the rights USAGE and CREATE on its schema"},
 	"53300": {"it has no connection left", "raise max_connections or lower the pools of those who connect"},
 	"53":    {"it has run out of memory or disk", "free space or raise the limits of the server"},

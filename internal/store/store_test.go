@@ -20,12 +20,20 @@ import (
 	"github.com/sluicegate/sluice/internal/store"
 )
 
-// writerEnv makes the test binary a writer that a test kills; see TestMain.
-const writerEnv = "SLUICE_STORE_TEST_WRITER"
+// writerEnv makes the test binary a writer that a test kills, openerEnv a
+// process that only opens a database; see TestMain.
+const (
+	writerEnv = "SLUICE_STORE_TEST_WRITER"
+	openerEnv = "SLUICE_STORE_TEST_OPENER"
+)
 
 func TestMain(m *testing.M) {
 	if at := os.Getenv(writerEnv); at != "" {
 		writeForever(at)
+		return
+	}
+	if dsn := os.Getenv(openerEnv); dsn != "" {
+		openOnce(dsn)
 		return
 	}
 	os.Exit(m.Run())
@@ -301,6 +309,11 @@ func TestWritersWaitForEachOther(t *testing.T) {
 	at := place(t)
 	a, b := open(t, at), open(t, at)
 	var wg sync.WaitGroup
+	written, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		watchRevisions(t, a, written)
+	}()
 	for i := range 8 {
 		db := []*store.DB{a, b}[i%2]
 		wg.Go(func() {
@@ -312,6 +325,8 @@ func TestWritersWaitForEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	close(written)
+	<-watched
 	s, err := a.Snapshot(t.Context())
 	must(t, err)
 	if len(s.Models) != 80 || s.Revision != 80 {
@@ -319,6 +334,23 @@ func TestWritersWaitForEachOther(t *testing.T) {
 	}
 	if n, err := a.VerifyAudit(t.Context()); n != 80 || err != nil {
 		t.Errorf("audit %d, %v", n, err)
+	}
+}
+
+// watchRevisions builds snapshots while others write: each revision added one
+// model, so a snapshot with fewer missed a lower revision that committed later.
+func watchRevisions(t *testing.T, db *store.DB, done <-chan struct{}) {
+	for {
+		s, err := db.Snapshot(t.Context())
+		if err != nil || uint64(len(s.Models)) != s.Revision {
+			t.Errorf("a snapshot has %d models in revision %d: %v", len(s.Models), s.Revision, err)
+			return
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
