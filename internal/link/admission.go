@@ -78,7 +78,6 @@ type RedisAdmission struct {
 
 	mu   sync.Mutex
 	open map[string]openGrant // grants of requests that run and hold slots
-	away map[string]bool      // requests that the fallback admitted
 }
 
 // openGrant says which slots a running request holds.
@@ -109,7 +108,7 @@ func NewRedisAdmission(cfg RedisAdmissionConfig) (*RedisAdmission, error) {
 	}
 	return &RedisAdmission{
 		cfg: cfg, local: NewLocal(LocalConfig{Now: cfg.Now}), breaker: breaker{now: cfg.Now, pause: breakerPause},
-		open: map[string]openGrant{}, away: map[string]bool{},
+		open: map[string]openGrant{},
 	}, nil
 }
 
@@ -126,7 +125,7 @@ func (a *RedisAdmission) Admit(ctx context.Context, c sluice.Claims) (sluice.Gra
 			return sluice.Grant{}, sluice.Errorf(sluice.CodeInvalidRequest, "a claim takes at most %d slots", maxSlots)
 		}
 	}
-	if a.wentAway(c.RequestID) {
+	if a.local.knows(c.RequestID) {
 		return a.fallback(ctx, c, nil) // admitted there before: the same id counts once
 	}
 	reply, err := a.ask(ctx, c)
@@ -212,7 +211,8 @@ func (a *RedisAdmission) Release(ctx context.Context, g sluice.Grant) error {
 }
 
 func (a *RedisAdmission) finish(ctx context.Context, g sluice.Grant, tokens int64) error {
-	if a.forget(g.RequestID) {
+	a.forget(g.RequestID)
+	if a.local.knows(g.RequestID) {
 		return a.local.Settle(ctx, g, tokens)
 	}
 	keys, args := []string{a.requestKey(g.RequestID)}, []any{a.bucketTime(), a.cfg.Remember.Milliseconds(), g.RequestID, tokens}
@@ -256,13 +256,7 @@ func (a *RedisAdmission) fallback(ctx context.Context, c sluice.Claims, cause er
 			local.List[i].Amount = min(c.List[i].Amount, cmp.Or(local.List[i].Burst, local.List[i].Limit))
 		}
 	}
-	g, err := a.local.Admit(ctx, local)
-	if err == nil {
-		a.mu.Lock()
-		a.away[strings.Clone(c.RequestID)] = true
-		a.mu.Unlock()
-	}
-	return g, err
+	return a.local.Admit(ctx, local)
 }
 
 // shareOf divides a limit by the gateways; what allows anything allows one.
@@ -273,21 +267,11 @@ func shareOf(limit, gateways int64) int64 {
 	return max(1, limit/gateways)
 }
 
-func (a *RedisAdmission) wentAway(id string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.away[id]
-}
-
-// forget ends what is known of a running request and reports whether the
-// fallback had admitted it.
-func (a *RedisAdmission) forget(id string) bool {
+// forget ends the renewal of a request's leases.
+func (a *RedisAdmission) forget(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.open, id)
-	away := a.away[id]
-	delete(a.away, id)
-	return away
 }
 
 // Run renews the leases of running requests until ctx is done.

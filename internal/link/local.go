@@ -91,6 +91,13 @@ func (l *Local) Admit(_ context.Context, c sluice.Claims) (sluice.Grant, error) 
 	return sluice.Grant{RequestID: c.RequestID, Standings: standings}, nil
 }
 
+// knows reports whether a request was admitted here and is not forgotten.
+func (l *Local) knows(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.grants[id] != nil
+}
+
 // remember keeps a copy of what was granted: the request's strings are leased
 // and the caller may change its grant.
 func (l *Local) remember(id string, standings []sluice.Standing) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -151,14 +152,14 @@ type objectShelf[T any, P interface {
 }] struct {
 	into    func(*sluice.Snapshot, []T)
 	list    []T
-	added   []T
+	added   []*T // pointers: sorting moves them often
 	dropped []name
 }
 
 func (s *objectShelf[T, P]) put(_, value string) (object, error) {
-	var o T
-	err := json.Unmarshal([]byte(value), &o)
-	is := object{name: nameOf[T, P](&o)}
+	o := new(T)
+	err := json.Unmarshal([]byte(value), o)
+	is := object{name: nameOf[T, P](o)}
 	if err != nil {
 		return is, err
 	}
@@ -168,7 +169,7 @@ func (s *objectShelf[T, P]) put(_, value string) (object, error) {
 
 // drop takes an object away that put has brought before or in this round.
 func (s *objectShelf[T, P]) drop(n name) {
-	if i := slices.IndexFunc(s.added, func(o T) bool { return nameOf[T, P](&o) == n }); i >= 0 {
+	if i := slices.IndexFunc(s.added, func(o *T) bool { return nameOf[T, P](o) == n }); i >= 0 {
 		s.added = slices.Delete(s.added, i, i+1)
 		return
 	}
@@ -177,7 +178,7 @@ func (s *objectShelf[T, P]) drop(n name) {
 
 func (s *objectShelf[T, P]) fill(into *sluice.Snapshot) {
 	if len(s.added)+len(s.dropped) > 0 || s.list == nil {
-		slices.SortFunc(s.added, func(a, b T) int { return compareNames(nameOf[T, P](&a), nameOf[T, P](&b)) })
+		slices.SortFunc(s.added, func(a, b *T) int { return compareNames(nameOf[T, P](a), nameOf[T, P](b)) })
 		slices.SortFunc(s.dropped, compareNames)
 		s.list = s.merge()
 		s.added, s.dropped = nil, nil
@@ -191,17 +192,18 @@ func (s *objectShelf[T, P]) merge() []T {
 	out := make([]T, 0, max(0, len(s.list)-len(s.dropped))+len(s.added))
 	rest, added, dropped := s.list, s.added, s.dropped
 	for len(added) > 0 || len(dropped) > 0 {
-		drop := len(dropped) > 0 && (len(added) == 0 || compareNames(dropped[0], nameOf[T, P](&added[0])) <= 0)
+		drop := len(dropped) > 0 && (len(added) == 0 || compareNames(dropped[0], nameOf[T, P](added[0])) <= 0)
 		var at name
 		if drop {
 			at = dropped[0]
 		} else {
-			at = nameOf[T, P](&added[0])
+			at = nameOf[T, P](added[0])
 		}
-		i, found := slices.BinarySearchFunc(rest, at, func(o T, n name) int { return compareNames(nameOf[T, P](&o), n) })
+		i := sort.Search(len(rest), func(i int) bool { return compareNames(nameOf[T, P](&rest[i]), at) >= 0 })
+		found := i < len(rest) && nameOf[T, P](&rest[i]) == at
 		out, rest = append(out, rest[:i]...), rest[i:]
 		if !drop {
-			out, added = append(out, added[0]), added[1:]
+			out, added = append(out, *added[0]), added[1:]
 			continue
 		}
 		if found {

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/seal"
 )
@@ -42,7 +40,7 @@ type ReaderConfig struct {
 	// Poll is how often Redis is asked without a notice; 0 means 5 s.
 	Poll time.Duration
 	// Pause is the least time between two reads: changes that come faster are
-	// taken over together; 0 means 50 ms.
+	// taken over together; 0 means 100 ms.
 	Pause time.Duration
 	// LastGood is the file that keeps the last snapshot; empty keeps none.
 	LastGood string
@@ -106,7 +104,7 @@ func NewRedisSnapshots(cfg ReaderConfig) (*RedisSnapshots, error) {
 		return nil, sluice.Errorf(sluice.CodeMasterKey, "the last good file needs the master key: it holds the configuration sealed")
 	}
 	cfg.Poll = cmp.Or(cfg.Poll, 5*time.Second)
-	cfg.Pause = cmp.Or(cfg.Pause, 50*time.Millisecond)
+	cfg.Pause = cmp.Or(cfg.Pause, 100*time.Millisecond)
 	cfg.SaveEvery = cmp.Or(cfg.SaveEvery, 5*time.Second)
 	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
 	cfg.ShrinkFloor = cmp.Or(cfg.ShrinkFloor, 10)
@@ -153,9 +151,8 @@ func (r *RedisSnapshots) Run(ctx context.Context) {
 		saving.Go(func() { r.saver.run(ctx) })
 		defer saving.Wait()
 	}
-	notices := r.cfg.Redis.client.Subscribe(ctx, r.cfg.Redis.key(keyNotify))
-	defer notices.Close()
-	news := notices.Channel()
+	news := make(chan struct{}, 1) // what was noticed is only that there is something
+	go r.listen(ctx, news)         // ended by ctx; not waited for, because Redis may hang
 
 	start, cancel := context.WithTimeout(ctx, startTimeout)
 	err := r.refresh(start)
@@ -175,8 +172,30 @@ func (r *RedisSnapshots) Run(ctx context.Context) {
 	}
 }
 
+// listen passes on notices until ctx is done; the client subscribes again by
+// itself. Subscribing is news in itself: what came before was missed.
+func (r *RedisSnapshots) listen(ctx context.Context, news chan<- struct{}) {
+	notices := r.cfg.Redis.client.Subscribe(ctx, r.cfg.Redis.key(keyNotify))
+	defer notices.Close()
+	channel := notices.ChannelWithSubscriptions()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-channel:
+			if !ok {
+				return
+			}
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
 // await waits for a notice or for the time to poll, but never less than Pause.
-func (r *RedisSnapshots) await(ctx context.Context, news <-chan *redis.Message, wait time.Duration) bool {
+func (r *RedisSnapshots) await(ctx context.Context, news <-chan struct{}, wait time.Duration) bool {
 	pause := time.NewTimer(r.cfg.Pause)
 	defer pause.Stop()
 	select {
@@ -192,13 +211,7 @@ func (r *RedisSnapshots) await(ctx context.Context, news <-chan *redis.Message, 
 	case <-poll.C:
 		return true
 	case <-news:
-	}
-	for { // one read serves all notices that have come so far
-		select {
-		case <-news:
-		default:
-			return true
-		}
+		return true
 	}
 }
 

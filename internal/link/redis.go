@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -73,8 +74,19 @@ func OpenRedis(cfg RedisConfig) (*Redis, error) {
 	if len(cfg.Addrs) == 0 {
 		cfg.Addrs = []string{"localhost:6379"}
 	}
+	silence()
 	return &Redis{client: redis.NewUniversalClient(options(cfg)), prefix: cfg.Prefix, cluster: cfg.Cluster}, nil
 }
+
+// silence ends the client library's own lines on stderr, one for each failed
+// dial: we report an outage once, to the injected logger.
+var silence = sync.OnceFunc(func() { redis.SetLogger(noLogger{}) })
+
+// noLogger drops what it is told.
+type noLogger struct{}
+
+// Printf implements the client library's logger.
+func (noLogger) Printf(context.Context, string, ...any) {}
 
 // options keeps every wait bounded: by the caller's context first, by our time
 // limits otherwise. Retries are the callers', which know what may be repeated.
