@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -120,6 +123,10 @@ func bound(next http.Handler) http.Handler {
 func (s *server) route(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey, exchange{w, r, s.BodyTimeout}))
+		if err := checkURL(r.URL); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		fallback, pattern := mux.Handler(r)
 		if pattern != "" {
 			mux.ServeHTTP(w, r)
@@ -138,6 +145,29 @@ func (s *server) route(mux *http.ServeMux) http.Handler {
 		s.fail(w, r, sluice.Errorf(sluice.CodeMethodNotAllowed, "%s is not allowed here; allowed: %s", clipped(r.Method), allow))
 	})
 }
+
+// checkURL refuses what no operation could mean: text that is not UTF-8 or
+// holds U+0000, which databases refuse, and a parameter that is there twice.
+func checkURL(u *url.URL) error {
+	if !isText(u.Path) {
+		return invalid("path", "the path is not text in UTF-8")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return invalid("query", "the query cannot be read")
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return invalid(clipped(name), "parameter %s appears %d times", clipped(name), len(values))
+		}
+		if !isText(name) || !isText(values[0]) {
+			return invalid("query", "a query parameter is not text in UTF-8")
+		}
+	}
+	return nil
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // muxAnswer keeps the head of the mux's own answer and drops its text.
 type muxAnswer struct {

@@ -127,11 +127,7 @@ func (k kind[T]) create(ctx context.Context, ses *control.Session, in *createInp
 }
 
 func (k kind[T]) list(ctx context.Context, ses *control.Session, in *listInput) (*pageOutput[T], error) {
-	filter, err := filterOf(ctx)
-	if err != nil {
-		return nil, err
-	}
-	page, err := k.of(ses).List(ctx, sluice.ListQuery{Tenant: in.Tenant, Filter: filter, Search: in.Search, Cursor: in.Cursor, Limit: in.Limit})
+	page, err := k.of(ses).List(ctx, sluice.ListQuery{Tenant: in.Tenant, Filter: filterOf(ctx), Search: in.Search, Cursor: in.Cursor, Limit: in.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -224,19 +220,16 @@ func readPatch(ctx context.Context, t reflect.Type, hints map[string]string) (js
 
 // filterOf collects the query parameters that are not the list's own as fields
 // to filter by; control refuses those that the kind does not offer.
-func filterOf(ctx context.Context) (map[string]string, error) {
+func filterOf(ctx context.Context) map[string]string {
 	filter := map[string]string{}
 	for name, values := range exchangeOf(ctx).r.URL.Query() {
 		switch name {
 		case "tenant", "search", "cursor", "limit":
-			continue
+		default:
+			filter[name] = values[0] // checkURL has seen that there is one
 		}
-		if len(values) != 1 {
-			return nil, invalid(clipped(name), "parameter %s appears %d times", clipped(name), len(values))
-		}
-		filter[name] = values[0]
 	}
-	return filter, nil
+	return filter
 }
 
 // settle makes a field of the body and the same fact in the URL agree.

@@ -43,6 +43,9 @@ func checkShape(data []byte, t reflect.Type, hints map[string]string) error {
 	}
 	c := shapeChecker{data: data, dec: json.NewDecoder(bytes.NewReader(data)), hints: hints}
 	c.dec.UseNumber()
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		return invalid("", "expected %s, found null", jsonNoun(t))
+	}
 	if err := c.value(t, "", 0); err != nil {
 		return err
 	}
@@ -126,6 +129,9 @@ func (c *shapeChecker) object(t reflect.Type, at string, depth int) error {
 		}
 		name, _ := tok.(string)
 		here := at + "/" + escapePointer(name)
+		if strings.ContainsRune(name, 0) {
+			return invalid(at, noNUL)
+		}
 		if seen[name] {
 			return invalid(here, "field %q appears twice", clipped(name))
 		}
@@ -208,9 +214,15 @@ func (c *shapeChecker) position(offset int64) string {
 	return fmt.Sprintf("line %d, column %d", line, column)
 }
 
+// noNUL says what text cannot hold: PostgreSQL stores no U+0000.
+const noNUL = "text must not hold the character U+0000"
+
 // scalar checks a string, number, bool or null. null is accepted everywhere:
 // on create it means absent, in a merge patch it removes the field.
 func scalar(t reflect.Type, tok json.Token, at string) error {
+	if text, ok := tok.(string); ok && strings.ContainsRune(text, 0) {
+		return invalid(at, noNUL)
+	}
 	if tok == nil || t.Kind() == reflect.Interface {
 		return nil
 	}

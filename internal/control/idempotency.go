@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -41,6 +42,9 @@ func (s *Session) replayed(tx *store.Tx, kind sluice.Kind, opts sluice.WriteOpti
 	if len(opts.IdempotencyKey) > maxIdempotencyKey {
 		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "the Idempotency-Key is longer than %d bytes", maxIdempotencyKey).At("Idempotency-Key")
 	}
+	if !printable(opts.IdempotencyKey) {
+		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "the Idempotency-Key must be printable ASCII").At("Idempotency-Key")
+	}
 	r, err := tx.ReplayOf(s.actor(), opts.IdempotencyKey)
 	if sluice.CodeOf(err) == sluice.CodeNotFound {
 		return nil, nil
@@ -56,6 +60,10 @@ func (s *Session) replayed(tx *store.Tx, kind sluice.Kind, opts sluice.WriteOpti
 		return nil, err
 	}
 	return o, s.authoriseRead(o)
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // remember notes that the request with an Idempotency-Key wrote the object.
