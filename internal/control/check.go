@@ -27,6 +27,9 @@ func (c *Control) check(before, after sluice.Object, in input) error {
 	if err := after.Validate(); err != nil {
 		return err
 	}
+	if err := checkLimits(in.object); err != nil {
+		return err
+	}
 	switch o := after.(type) {
 	case *sluice.User:
 		o.Password = in.passwordHash
