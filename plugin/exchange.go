@@ -23,6 +23,9 @@ const (
 type Consumer struct {
 	Tenant *sluice.Tenant
 	Key    *sluice.Key
+	// Bucket is the key's name in claims, made once for all requests; empty
+	// means "key:" and the key's id.
+	Bucket string
 }
 
 // Keys looks credentials up. The gateway provides it from its snapshot.

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,6 +34,22 @@ func (x *Exchange) Var(name string) (string, bool) {
 	}
 	v := x.answerVar(name)
 	return v, v != ""
+}
+
+// varNames are the names of Var that stand for themselves.
+var varNames = []string{
+	"uri", "request_uri", "args", "query_string", "request_method", "method", "scheme", "host", "server_protocol",
+	"remote_addr", "remote_port", "content_length", "request_id",
+	"consumer_name", "consumer_group_id", "key_id", "user_name", "tenant_name", "route_name", "route_id",
+	"status", "upstream_status", "llm_model", "llm_operation", "llm_stream",
+}
+
+// KnownVar reports whether [Exchange.Var] knows the name. A configuration that
+// names another is refused: a condition on it would never hold, and a plugin
+// that was meant to run, authentication for one, silently would not.
+func KnownVar(name string) bool {
+	_, rest, ok := cutPrefix(name)
+	return ok && rest != "" || slices.Contains(varNames, name)
 }
 
 // prefixes are those of Var, the longer before the shorter it contains.

@@ -35,7 +35,7 @@ type node interface{ match(Vars) bool }
 // [var, "!", op, value], a combination ["AND"|"OR"|"!AND"|"!OR", ...], or a
 // list of these that must all hold. Errors are [sluice.CodeInvalidRequest] and
 // point into the predicate.
-func Compile(raw json.RawMessage) (*Predicate, error) {
+func Compile(raw json.RawMessage, known func(name string) bool) (*Predicate, error) {
 	if len(raw) > maxBytes {
 		return nil, invalid("", "a predicate has at most %d bytes", maxBytes)
 	}
@@ -48,7 +48,7 @@ func Compile(raw json.RawMessage) (*Predicate, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, invalid("", "a predicate is one JSON value")
 	}
-	c := compiler{}
+	c := compiler{known: known}
 	root, err := c.node(value, "", 0)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,10 @@ func Compile(raw json.RawMessage) (*Predicate, error) {
 }
 
 // compiler counts what it has compiled against the limits.
-type compiler struct{ conditions int }
+type compiler struct {
+	known      func(name string) bool
+	conditions int
+}
 
 // node compiles one array by what its first element says it is.
 func (c *compiler) node(value any, at string, depth int) (node, error) {
@@ -80,6 +83,9 @@ func (c *compiler) node(value any, at string, depth int) (node, error) {
 	}
 	if c.conditions++; c.conditions > maxConditions {
 		return nil, invalid(at, "a predicate has at most %d conditions", maxConditions)
+	}
+	if c.known != nil && !c.known(first) {
+		return nil, invalid(index(at, 0), "there is no variable %.64q", first)
 	}
 	return comparison(first, list, at)
 }

@@ -65,7 +65,7 @@ func TestMatch(t *testing.T) {
 		{`["!AND",["arg_x","==","2"],["arg_word","==","kiwi"]]`, true},
 		{`["OR",["arg_x","==","2"],["AND",["arg_x","==","1"],["OR",["arg_word","==","fig"],["arg_word","==","kiwi"]]]]`, true},
 	} {
-		p, err := expr.Compile(json.RawMessage(c.predicate))
+		p, err := expr.Compile(json.RawMessage(c.predicate), nil)
 		if err != nil {
 			t.Errorf("%s: %v", c.predicate, err)
 			continue
@@ -102,7 +102,7 @@ func TestRefuse(t *testing.T) {
 		{strings.Repeat(`["OR",`, 10) + `["a","==","1"]` + strings.Repeat("]", 10), strings.Repeat("/1", 9), "deeper than 8"},
 		{`["a","==","` + strings.Repeat("x", 17<<10) + `"]`, "", "at most 16384 bytes"},
 	} {
-		_, err := expr.Compile(json.RawMessage(c.predicate))
+		_, err := expr.Compile(json.RawMessage(c.predicate), nil)
 		var e *sluice.Error
 		if !errors.As(err, &e) || e.Code != sluice.CodeInvalidRequest || e.Field != c.at || !strings.Contains(e.Message, c.says) {
 			t.Errorf("%.60s: %v (at %q), want %q at %q", c.predicate, err, sluice.AsError(err), c.says, c.at)
@@ -112,7 +112,7 @@ func TestRefuse(t *testing.T) {
 
 // Losing this means that predicates cost garbage on every request.
 func TestMatchAllocatesNothing(t *testing.T) {
-	p, err := expr.Compile(json.RawMessage(`[["arg_x","==",1],["arg_list","has","c"],["remote_addr","ipmatch",["10.0.0.0/8"]],["http_user_agent","~*","^curl"]]`))
+	p, err := expr.Compile(json.RawMessage(`[["arg_x","==",1],["arg_list","has","c"],["remote_addr","ipmatch",["10.0.0.0/8"]],["http_user_agent","~*","^curl"]]`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(s, "1")
 	}
 	f.Fuzz(func(t *testing.T, predicate, value string) {
-		p, err := expr.Compile(json.RawMessage(predicate))
+		p, err := expr.Compile(json.RawMessage(predicate), nil)
 		if err != nil {
 			if sluice.CodeOf(err) != sluice.CodeInvalidRequest {
 				t.Fatalf("error without its code: %v", err)

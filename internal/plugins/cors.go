@@ -41,11 +41,19 @@ func cors() plugin.Spec {
 		plugin.Example(`{"allow_origins":["https://app.example.com"],"allow_origin_regex":["https://[a-z]+\\.example\\.org"],"allow_credentials":true,"expose_headers":["X-Request-Id"],"max_age_seconds":3600}`))
 }
 
+// exactOrigin is how a browser writes an origin: no path, no final slash.
+var exactOrigin = regexp.MustCompile(`^(null|[a-z][a-z0-9+.-]*://[^/\s@?#]+)$`)
+
 func newCORS(cfg corsConfig, _ plugin.Env) (plugin.Plugin, error) {
 	listed := len(cfg.AllowOrigins)+len(cfg.AllowOriginRegex) > 0
 	p := &corsPlugin{cfg: cfg, any: !listed || slices.Contains(cfg.AllowOrigins, "*")}
 	if p.any && cfg.AllowCredentials {
 		return nil, sluice.Errorf(sluice.CodePluginConfig, "/allow_credentials needs origins that are listed: with * any page could act as the user").At("/allow_credentials")
+	}
+	for i, origin := range cfg.AllowOrigins {
+		if origin != "*" && !exactOrigin.MatchString(origin) {
+			return nil, sluice.Errorf(sluice.CodePluginConfig, "/allow_origins/%d: no browser sends %q as an origin; write scheme://host[:port]", i, origin).At("/allow_origins/" + strconv.Itoa(i))
+		}
 	}
 	for _, pattern := range cfg.AllowOriginRegex {
 		// Anchored, because an unanchored one allows https://example.org.evil.net.

@@ -32,7 +32,7 @@ func All() []plugin.Spec {
 // Filters compiles _meta.filter by package expr; it is the
 // [plugin.FilterCompiler] of a process that has these plugins.
 func Filters(raw json.RawMessage) (func(plugin.Vars) bool, error) {
-	p, err := expr.Compile(raw)
+	p, err := expr.Compile(raw, plugin.KnownVar)
 	if err != nil {
 		return nil, err
 	}

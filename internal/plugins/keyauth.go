@@ -36,7 +36,7 @@ func (p *keyAuthPlugin) Access(x *plugin.Exchange) error {
 	if x.Consumer.Key != nil {
 		return nil
 	}
-	token, err := credential(x.Request)
+	token, err := credential(&x.Request.Fields)
 	if err != nil {
 		return err
 	}
@@ -46,34 +46,36 @@ func (p *keyAuthPlugin) Access(x *plugin.Exchange) error {
 	}
 	x.Consumer = consumer
 	if p.cfg.HideCredentials {
-		hideCredentials(&x.Request.Fields)
+		hideCredentials(&x.Request.Fields, token)
 	}
-	claimKeyLimits(x, consumer.Key)
+	claimKeyLimits(x, &x.Consumer)
 	return nil
 }
 
-// credential finds the one key that the request presents. Two that differ are
-// refused instead of guessed at: a proxy in between may have read the other.
-func credential(h *sluice.Head) (string, error) {
-	if hasQueryKey(h.RawQuery) {
-		return "", sluice.Errorf(sluice.CodeUnauthorized, "a key in the query string is refused, because URLs end up in logs; send Authorization: Bearer")
-	}
+// credential finds the one key that the request presents. A token of another
+// make beside one of ours is the service's own affair; otherwise two that differ
+// are refused instead of guessed at: a proxy in between may have read the other.
+func credential(f *sluice.Fields) (string, error) {
 	found := ""
-	for i := range h.Fields.Len() {
-		token, ok := tokenOf(h.Fields.At(i))
-		if !ok || token == "" {
-			continue
-		}
-		if found != "" && token != found {
+	for i := range f.Len() {
+		token, ok := tokenOf(f.At(i))
+		switch {
+		case !ok || token == "" || token == found:
+		case found == "" || looksOurs(token) && !looksOurs(found):
+			found = token
+		case looksOurs(found) && !looksOurs(token):
+		default:
 			return "", sluice.Errorf(sluice.CodeUnauthorized, "the request presents two different keys").At("Authorization")
 		}
-		found = token
 	}
 	if found == "" {
 		return "", sluice.Errorf(sluice.CodeUnauthorized, "a key is required: send Authorization: Bearer, x-api-key or x-goog-api-key").At("Authorization")
 	}
 	return found, nil
 }
+
+// looksOurs reports whether a token has the start of those that Sluice mints.
+func looksOurs(token string) bool { return strings.HasPrefix(token, "slc_") }
 
 // tokenOf returns the key that a field presents. Other schemes of Authorization
 // are not ours to judge: a service behind the gateway may want them.
@@ -90,35 +92,23 @@ func tokenOf(f sluice.Field) (token string, ok bool) {
 	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
-// hasQueryKey reports whether an argument's value is a key of ours, whatever
-// its name.
-func hasQueryKey(query string) bool {
-	for pair := range strings.SplitSeq(query, "&") {
-		_, value, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(value, "slc_") && sluice.WellFormedToken(value) {
-			return true
-		}
-	}
-	return false
-}
-
 // hideCredentials removes the fields that presented the key, and only those.
-func hideCredentials(f *sluice.Fields) {
-	for _, name := range keyFields {
-		f.Del(name)
-	}
-	for i := range f.Len() {
-		if _, ours := tokenOf(f.At(i)); ours {
-			f.Del("Authorization")
-			return
+func hideCredentials(f *sluice.Fields, key string) {
+	for i := f.Len() - 1; i >= 0; i-- {
+		if token, ok := tokenOf(f.At(i)); ok && token == key {
+			f.Del(f.At(i).Name)
+			i = min(i, f.Len())
 		}
 	}
 }
 
 // claimKeyLimits claims the key's requests and, where tokens are counted, its
 // tokens; the gateway fills in how many.
-func claimKeyLimits(x *plugin.Exchange, k *sluice.Key) {
-	bucket := "key:" + strconv.FormatUint(k.ID, 10)
+func claimKeyLimits(x *plugin.Exchange, c *plugin.Consumer) {
+	k, bucket := c.Key, c.Bucket
+	if bucket == "" {
+		bucket = "key:" + strconv.FormatUint(k.ID, 10)
+	}
 	if rpm := valueOr(k.RPM, sluice.DefaultRPM); rpm > 0 {
 		x.Claim(sluice.Claim{Kind: sluice.ClaimRequests, Bucket: bucket, Limit: rpm, Window: time.Minute, Amount: 1})
 	}

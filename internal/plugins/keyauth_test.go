@@ -16,35 +16,40 @@ func withKeys(x *plugin.Exchange) *plugin.Exchange {
 	return x
 }
 
+// withToken gives the exchange one key with a token as Sluice mints it.
+func withToken(x *plugin.Exchange, token string) *plugin.Exchange {
+	x.Keys = plugintest.Keys{"good": plugintest.Consumer(7, "key"), token: plugintest.Consumer(7, "key")}
+	return x
+}
+
 // Losing this means that a stranger gets in, or that an official SDK does not.
 func TestKeyAuthCredentials(t *testing.T) {
 	token, _ := sluice.NewToken("test")
 	for _, c := range []struct {
 		name   string
-		target string
 		fields []string
 		code   sluice.Code
 	}{
-		{"bearer", "/", []string{"Authorization", "Bearer good"}, ""},
-		{"scheme in lower case", "/", []string{"authorization", "bearer   good "}, ""},
-		{"x-api-key", "/", []string{"x-api-key", "good"}, ""},
-		{"X-API-Key", "/", []string{"X-API-Key", "good"}, ""},
-		{"x-goog-api-key", "/", []string{"x-goog-api-key", "good"}, ""},
-		{"the same key twice", "/", []string{"Authorization", "Bearer good", "X-Api-Key", "good"}, ""},
-		{"a service's own basic credential beside it", "/", []string{"Authorization", "Basic dTpw", "X-Api-Key", "good"}, ""},
-		{"nothing", "/", nil, sluice.CodeUnauthorized},
-		{"empty", "/", []string{"Authorization", "Bearer "}, sluice.CodeUnauthorized},
-		{"unknown", "/", []string{"Authorization", "Bearer bad"}, sluice.CodeUnauthorized},
-		{"basic only", "/", []string{"Authorization", "Basic Z29vZA=="}, sluice.CodeUnauthorized},
-		{"two different keys", "/", []string{"Authorization", "Bearer good", "X-Api-Key", "bad"}, sluice.CodeUnauthorized},
-		{"two fields of one name", "/", []string{"X-Api-Key", "good", "X-Api-Key", "bad"}, sluice.CodeUnauthorized},
-		{"an empty field before a good one", "/", []string{"X-Api-Key", "", "X-Goog-Api-Key", "good"}, ""},
-		{"an empty field after a good one", "/", []string{"X-Api-Key", "good", "X-Goog-Api-Key", ""}, ""},
-		{"a key in the query", "/?api_key=" + token, nil, sluice.CodeUnauthorized},
-		{"a key in the query beside a good one", "/?a=1&whatever=" + token, []string{"X-Api-Key", "good"}, sluice.CodeUnauthorized},
-		{"a service's own argument", "/?key=abc&token=slc_not_one", []string{"X-Api-Key", "good"}, ""},
+		{"bearer", []string{"Authorization", "Bearer good"}, ""},
+		{"scheme in lower case", []string{"authorization", "bearer   good "}, ""},
+		{"x-api-key", []string{"x-api-key", "good"}, ""},
+		{"X-API-Key", []string{"X-API-Key", "good"}, ""},
+		{"x-goog-api-key", []string{"x-goog-api-key", "good"}, ""},
+		{"the same key twice", []string{"Authorization", "Bearer good", "X-Api-Key", "good"}, ""},
+		{"a service's own basic credential beside it", []string{"Authorization", "Basic dTpw", "X-Api-Key", "good"}, ""},
+		{"nothing", nil, sluice.CodeUnauthorized},
+		{"empty", []string{"Authorization", "Bearer "}, sluice.CodeUnauthorized},
+		{"unknown", []string{"Authorization", "Bearer bad"}, sluice.CodeUnauthorized},
+		{"basic only", []string{"Authorization", "Basic Z29vZA=="}, sluice.CodeUnauthorized},
+		{"two different keys", []string{"Authorization", "Bearer good", "X-Api-Key", "bad"}, sluice.CodeUnauthorized},
+		{"two fields of one name", []string{"X-Api-Key", "good", "X-Api-Key", "bad"}, sluice.CodeUnauthorized},
+		{"an empty field before a good one", []string{"X-Api-Key", "", "X-Goog-Api-Key", "good"}, ""},
+		{"an empty field after a good one", []string{"X-Api-Key", "good", "X-Goog-Api-Key", ""}, ""},
+		{"a service's own bearer token beside ours", []string{"Authorization", "Bearer eyJ.e30.c2ln", "X-Api-Key", token}, ""},
+		{"ours before a service's own", []string{"X-Api-Key", token, "Authorization", "Bearer eyJ.e30.c2ln"}, ""},
+		{"two different keys of ours", []string{"X-Api-Key", token, "Authorization", "Bearer slc_test_other"}, sluice.CodeUnauthorized},
 	} {
-		x := withKeys(plugintest.Request("GET", c.target, c.fields...))
+		x := withToken(plugintest.Request("GET", "/", c.fields...), token)
 		got := plugintest.Run(t, spec(t, "key-auth"), `{}`, x, plugintest.Answer{})
 		if sluice.CodeOf(got.Err) != c.code || (x.Consumer.Key != nil) != (c.code == "") || got.Reached != (c.code == "") {
 			t.Errorf("%s: %v, consumer %+v", c.name, got.Err, x.Consumer.Key)
@@ -73,6 +78,12 @@ func TestKeyAuthHidesCredentials(t *testing.T) {
 	plugintest.Run(t, spec(t, "key-auth"), `{}`, x, plugintest.Answer{})
 	if x.Request.Fields.Get("Authorization") != "Basic dTpw" {
 		t.Error("the service's own credential was removed")
+	}
+	token, _ := sluice.NewToken("test")
+	x = withToken(plugintest.Request("GET", "/", "Authorization", "Bearer eyJ.e30.c2ln", "X-Api-Key", token), token)
+	plugintest.Run(t, spec(t, "key-auth"), `{}`, x, plugintest.Answer{})
+	if x.Request.Fields.Get("Authorization") != "Bearer eyJ.e30.c2ln" || x.Request.Fields.Get("X-Api-Key") != "" {
+		t.Error("the wrong credential was removed")
 	}
 }
 

@@ -46,6 +46,11 @@ func newLimitCount(cfg limitCountConfig, env plugin.Env) (plugin.Plugin, error) 
 	if (cfg.By == "vars") != (len(cfg.Vars) > 0) {
 		return nil, sluice.Errorf(sluice.CodePluginConfig, "/vars must list variables when by is vars, and only then").At("/vars")
 	}
+	for i, name := range cfg.Vars {
+		if !plugin.KnownVar(name) {
+			return nil, sluice.Errorf(sluice.CodePluginConfig, "/vars/%d: there is no variable %q", i, name).At("/vars/" + strconv.Itoa(i))
+		}
+	}
 	return &limitCountPlugin{cfg: cfg, prefix: "limit-count:" + env.Owner + ":"}, nil
 }
 

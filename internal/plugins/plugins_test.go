@@ -47,6 +47,13 @@ func TestInvalidConfigurations(t *testing.T) {
 		{"cors", `{"allow_origin_regex":["("]}`, "/allow_origin_regex/0"},
 		{"cors", `{"allow_methods":["get"]}`, "/allow_methods/0"},
 		{"request-id", `{"header_name":"X Id"}`, "/header_name"},
+		{"request-id", `{"header_name":"authorization"}`, "/header_name"},
+		{"request-id", `{"header_name":"Content-Length"}`, "/header_name"},
+		{"cors", `{"allow_origins":["https://a.example.com","app.example.com"]}`, "/allow_origins/1"},
+		{"cors", `{"allow_origins":["https://a.example.com/"]}`, "/allow_origins/0"},
+		{"limit-count", `{"by":"vars","vars":["arg_x","nonsense"]}`, "/vars/1"},
+		{"key-auth", `{"_meta":{"filter":[["request_methd","==","GET"]]}}`, "/_meta/filter/0/0"},
+		{"key-auth", `{"_meta":{"filter":[["http_","==","x"]]}}`, "/_meta/filter/0/0"},
 		{"access-record", `{"fields":["body"]}`, "/fields/0"},
 		{"access-record", `{"queue":0}`, "/queue"},
 	} {
