@@ -22,9 +22,10 @@ type RedisServer struct {
 	Addr string
 }
 
-// Redis starts a server for one test, which may stop and start it. Without
-// Redis installed the test is skipped, or fails with CI=true.
-func Redis(t testing.TB) *RedisServer {
+// Redis starts a server for one test, which may stop and start it; options are
+// more of its command line, for instance --cluster-enabled, yes. Without Redis
+// installed the test is skipped, or fails with CI=true.
+func Redis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -33,6 +34,7 @@ func Redis(t testing.TB) *RedisServer {
 	port := strconv.Itoa(freePort(t))
 	s := &RedisServer{daemon: daemon{dir: daemonDir(t, "redis")}, Addr: "127.0.0.1:" + port}
 	s.argv = []string{program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", s.dir}
+	s.argv = append(s.argv, options...)
 	t.Cleanup(func() {
 		s.Stop(t, syscall.SIGKILL)
 		os.RemoveAll(s.dir)
