@@ -23,12 +23,16 @@ type cliEnv struct {
 // newResourceCommands returns the commands that administer a running Sluice
 // over its API: one for each kind of object, login and logout.
 func newResourceCommands(env cliEnv) []*cobra.Command {
-	return []*cobra.Command{
+	commands := []*cobra.Command{
 		newLogin(env), newLogout(env),
 		newKindCommand(env, tenantsCLI), newKindCommand(env, usersCLI), newKindCommand(env, rolesCLI),
 		newKindCommand(env, providersCLI), newKindCommand(env, modelsCLI), newKeysCommand(env),
 		newKindCommand(env, groupsCLI), newKindCommand(env, routesCLI), newKindCommand(env, upstreamsCLI),
 	}
+	for _, cmd := range commands {
+		strictUsage(cmd)
+	}
+	return commands
 }
 
 // connection is what the flags say about the server and the output.
@@ -40,7 +44,7 @@ type connection struct {
 // addServerFlags adds the flags that say which server to talk to.
 func (c *connection) addServerFlags(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&c.server, "server", "", "address of the control plane (SLUICE_SERVER; default "+defaultServer+")")
-	cmd.PersistentFlags().StringVar(&c.token, "token", "", "access token (SLUICE_TOKEN; default what `sluice login` stored)")
+	cmd.PersistentFlags().StringVar(&c.token, "token", "", "access `token` (SLUICE_TOKEN; default what the last login stored)")
 }
 
 // addFlags adds the flags that every resource command shares.

@@ -162,9 +162,9 @@ func newApply[T any](conn *connection, k cliKind[T]) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use: "apply -f <file>", Short: "Create or replace the " + string(k.kind) + " of a file", Args: cobra.NoArgs,
-		Long: "Creates or replaces every object of a YAML or JSON file, which may hold several documents or what `list -o yaml` printed. Applying it again changes nothing.",
+		Long: "Creates or replaces every object of a YAML or JSON file, which may hold several documents or what `list -o yaml` printed. Applying it again changes nothing. Built-in roles are left as they are.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			objects, err := readObjects[T](conn.env, file)
+			objects, err := readNamed[T](conn.env, file)
 			if err != nil {
 				return err
 			}
@@ -175,6 +175,10 @@ func newApply[T any](conn *connection, k cliKind[T]) *cobra.Command {
 			for _, obj := range objects {
 				setTenant(&obj, conn.tenant)
 				meta := metaOf(&obj)
+				if isBuiltIn(obj) {
+					fmt.Fprintf(conn.env.Stderr, "%s %s is built in and stays as it is\n", k.singular, meta.Name)
+					continue
+				}
 				out, created, err := k.of(c).Put(cmd.Context(), meta.Tenant, meta.Name, obj, sluice.WriteOptions{DryRun: dryRun})
 				if err != nil {
 					return fmt.Errorf("apply %s %s: %w", k.singular, meta.Name, err)
@@ -188,7 +192,6 @@ func newApply[T any](conn *connection, k cliKind[T]) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "YAML or JSON file, - for standard input")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check everything, keep nothing")
-	_ = cmd.MarkFlagRequired("file") // the flag exists: it was added above
 	return cmd
 }
 
@@ -213,6 +216,12 @@ func newDelete[T any](conn *connection, k cliKind[T]) *cobra.Command {
 
 // metaOf returns the Meta of an object; every kind has one.
 func metaOf[T any](obj *T) *sluice.Meta { return any(obj).(sluice.Object).GetMeta() }
+
+// isBuiltIn reports an object that `list` shows and nobody can write.
+func isBuiltIn(obj any) bool {
+	role, ok := obj.(sluice.Role)
+	return ok && sluice.BuiltInRole(role.Name) != nil
+}
 
 // setTenant puts --tenant into an object that names none.
 func setTenant[T any](obj *T, tenant string) {

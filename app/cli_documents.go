@@ -57,6 +57,23 @@ func readObjects[T any](env cliEnv, file string) ([]T, error) {
 	return out, nil
 }
 
+// readNamed reads objects that must say which one they are.
+func readNamed[T any](env cliEnv, file string) ([]T, error) {
+	if file == "" {
+		return nil, sluice.Errorf(sluice.CodeConfig, "--file is needed: a YAML or JSON file, or - for standard input")
+	}
+	objects, err := readObjects[T](env, file)
+	if err != nil {
+		return nil, err
+	}
+	for i := range objects {
+		if metaOf(&objects[i]).Name == "" {
+			return nil, sluice.Errorf(sluice.CodeInvalidRequest, "object %d has no name", i+1)
+		}
+	}
+	return objects, nil
+}
+
 func readDocumentFile(env cliEnv, file string) ([]byte, error) {
 	var source io.Reader = env.Stdin
 	if file != "-" {

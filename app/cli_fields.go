@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +32,7 @@ const (
 	fieldText fieldKind = iota
 	fieldScalar
 	fieldTexts
+	fieldTime
 )
 
 // add adds the flags to a command.
@@ -48,9 +50,12 @@ func (f *fieldFlags[T]) add(cmd *cobra.Command) {
 		flag := strings.ReplaceAll(name, "_", "-")
 		f.fields[flag] = objectField{name, kind}
 		usage := strings.TrimSpace(name + " " + field.Tag.Get("enum"))
-		if kind == fieldTexts {
+		switch kind {
+		case fieldTexts:
 			cmd.Flags().StringSlice(flag, nil, usage+" (repeat, or separate by commas)")
-		} else {
+		case fieldTime:
+			cmd.Flags().String(flag, "", usage+": a `time` as in RFC 3339, or a duration from now such as +720h")
+		case fieldText, fieldScalar:
 			cmd.Flags().String(flag, "", usage)
 		}
 	}
@@ -65,7 +70,9 @@ func kindOfField(t reflect.Type) (fieldKind, bool) {
 	switch {
 	case t == reflect.TypeFor[sluice.Rate](), t.Kind() == reflect.Bool, t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
 		return fieldScalar, true
-	case t.Kind() == reflect.String, t.PkgPath() == "time":
+	case t == reflect.TypeFor[time.Time]():
+		return fieldTime, true
+	case t.Kind() == reflect.String:
 		return fieldText, true
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
 		return fieldTexts, true
@@ -87,6 +94,8 @@ func (f *fieldFlags[T]) changed(cmd *cobra.Command) (map[string]any, error) {
 			out[field.json] = flag.Value.String()
 		case fieldTexts:
 			out[field.json] = flag.Value.(pflag.SliceValue).GetSlice()
+		case fieldTime:
+			out[field.json], failed = timeValue("--"+flag.Name, flag.Value.String(), time.Now())
 		case fieldScalar:
 			out[field.json], failed = jsonValue("--"+flag.Name, flag.Value.String())
 		}
@@ -103,6 +112,23 @@ func (f *fieldFlags[T]) changed(cmd *cobra.Command) (map[string]any, error) {
 		out[name] = value
 	}
 	return out, failed
+}
+
+// timeValue reads a time, or a duration after now; "" clears the field.
+func timeValue(flag, text string, now time.Time) (any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if after, ok := strings.CutPrefix(text, "+"); ok {
+		if d, err := time.ParseDuration(after); err == nil {
+			return now.Add(d).UTC().Truncate(time.Second), nil
+		}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, sluice.Errorf(sluice.CodeConfig, "%s: %q is neither a time such as 2026-01-31T12:00:00Z nor a duration such as +720h", flag, text)
+	}
+	return t, nil
 }
 
 func jsonValue(flag, text string) (json.RawMessage, error) {
