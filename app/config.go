@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -69,12 +70,15 @@ const (
 	minSecret   = 32
 )
 
-// defaultSecrets are values that examples and predecessors show: whoever runs
-// on one of them lets everybody sign tokens.
-var defaultSecrets = []string{
-	"secret", "changeme", "change-me", "change_me", "default", "password", "jwt_secret", "jwt-secret",
-	"ez-api-secret", "your-secret-key", "your_jwt_secret", "please-change-this-secret-in-production",
-	"change-me-in-production", "change_me_in_production", "your-256-bit-secret-your-256-bit-secret",
+// placeholderWords stand in the values that examples and predecessors show:
+// whoever runs on one of them lets everybody sign tokens. A drawn secret has
+// none of them but by a chance nobody meets.
+var placeholderWords = []string{"secret", "change", "default", "password", "example", "your-", "your_"}
+
+// wellKnown reports whether a secret reads like a placeholder.
+func wellKnown(secret string) bool {
+	lower := strings.ToLower(secret)
+	return slices.ContainsFunc(placeholderWords, func(word string) bool { return strings.Contains(lower, word) })
 }
 
 // controlAddr is control.addr with the port of server.port when that is set.
@@ -173,9 +177,9 @@ func (c *Config) checkSecrets(dev bool) []error {
 	case c.JWTSecret == "" && !dev:
 		problems = append(problems, sluice.Errorf(sluice.CodeConfig,
 			"SLUICE_JWT_SECRET (auth.jwt_secret) is not set; make one with `openssl rand -hex 32`, or use --dev"))
-	case c.JWTSecret != "" && slices.Contains(defaultSecrets, c.JWTSecret):
+	case c.JWTSecret != "" && wellKnown(c.JWTSecret):
 		problems = append(problems, sluice.Errorf(sluice.CodeConfig,
-			"SLUICE_JWT_SECRET (auth.jwt_secret) is a well-known default; make one with `openssl rand -hex 32`"))
+			"SLUICE_JWT_SECRET (auth.jwt_secret) is a well-known default or reads like a placeholder; make one with `openssl rand -hex 32`"))
 	case c.JWTSecret != "" && (len(c.JWTSecret) < minSecret || repeats(c.JWTSecret)):
 		problems = append(problems, sluice.Errorf(sluice.CodeConfig,
 			"SLUICE_JWT_SECRET (auth.jwt_secret) must be %d random bytes or more; make one with `openssl rand -hex 32`", minSecret))

@@ -171,6 +171,7 @@ func TestSecretsAreRequired(t *testing.T) {
 		{[]string{goodJWT}, false, "SLUICE_MASTER_KEY (secrets.master_key) is not set"},
 		{[]string{goodMaster}, false, "SLUICE_JWT_SECRET (auth.jwt_secret) is not set"},
 		{[]string{goodMaster, "SLUICE_JWT_SECRET=changeme"}, false, "well-known default"},
+		{[]string{goodMaster, "SLUICE_JWT_SECRET=your-secret-key-here-Change-it-now!!"}, false, "placeholder"},
 		{[]string{goodMaster, "SLUICE_JWT_SECRET=secret"}, true, "well-known default"},
 		{[]string{goodMaster, "SLUICE_JWT_SECRET=short"}, false, "32 random bytes"},
 		{[]string{goodMaster, "SLUICE_JWT_SECRET=" + strings.Repeat("a", 64)}, false, "32 random bytes"},

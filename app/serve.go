@@ -77,7 +77,8 @@ func serve(ctx context.Context, p process, opts serveOptions) (err error) {
 
 	n, err := newNode(ctx, nodeConfig{Config: cfg.Config, dev: opts.dev, extra: p.extra, log: log, level: level, progress: progress, listeners: listeners})
 	if sluice.CodeOf(err) == sluice.CodeMasterKey {
-		return standBy(ctx, listeners, sluice.AsError(err), log)
+		reason := sluice.AsError(err)
+		return standBy(ctx, listeners, sluice.Errorf(reason.Code, "%s; set SLUICE_MASTER_KEY to that one", reason.Message), log)
 	}
 	if err != nil {
 		closeAll(listeners)
