@@ -23,11 +23,9 @@ type Config struct {
 	Log *slog.Logger
 	// Version is shown by /health and in the OpenAPI document.
 	Version string
-	// Secure marks the session cookie Secure and sends HSTS: set it whenever
-	// people reach the API over TLS, directly or through a proxy.
-	Secure bool
-	// PublicURL is the base that links in answers begin with, without a final
-	// slash; empty makes them relative.
+	// PublicURL is where people reach the API, directly or through a proxy:
+	// links begin with it. When it is https, session cookies are Secure and HSTS
+	// is sent. Empty makes links relative and expects plain HTTP.
 	PublicURL string
 	// Plugins is what GET /admin/v1/plugins lists, in the order to show.
 	Plugins []PluginInfo
@@ -105,7 +103,7 @@ func newServer(cfg Config) *server {
 		cfg.Gateways = func() []sluice.GatewayStatus { return nil }
 	}
 	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
-	return &server{Config: cfg, log: cfg.Log, secure: cfg.Secure}
+	return &server{Config: cfg, log: cfg.Log, secure: strings.HasPrefix(cfg.PublicURL, "https://")}
 }
 
 // clientIP is the peer's address. The control listener is reached directly or

@@ -67,7 +67,7 @@ func TestSessionEnds(t *testing.T) {
 
 // TestSecureCookie keeps the cookie off plain connections and other hosts.
 func TestSecureCookie(t *testing.T) {
-	w := controlsuite.StartPeopled(t, func(cfg *api.Config) { cfg.Secure = true })
+	w := controlsuite.StartPeopled(t, func(cfg *api.Config) { cfg.PublicURL = "https://sluice.example/" })
 	cookie, _ := openSession(t, w, controlsuite.Root)
 	if !cookie.Secure || cookie.Name != "__Host-sluice_session" || cookie.Domain != "" {
 		t.Errorf("cookie: %+v", cookie)

@@ -98,7 +98,7 @@ func TestRequestID(t *testing.T) {
 // TestSecurityHeaders keeps answers from being sniffed, framed, cached or
 // shared with other origins.
 func TestSecurityHeaders(t *testing.T) {
-	w := controlsuite.Start(t, func(cfg *api.Config) { cfg.Secure = true })
+	w := controlsuite.Start(t, func(cfg *api.Config) { cfg.PublicURL = "https://sluice.example" })
 	for _, path := range []string{"/health", "/docs", "/openapi.json", "/nowhere", "/setup"} {
 		h := do(t, w, call{method: "GET", path: path, header: map[string]string{"Origin": "https://evil.example"}}).header
 		for name, want := range map[string]string{
