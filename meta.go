@@ -3,6 +3,7 @@ package sluice
 import (
 	"regexp"
 	"time"
+	"unicode/utf8"
 )
 
 // PlatformTenant is the built-in tenant that owns what the operator shares:
@@ -102,8 +103,8 @@ func (m *Meta) validate(pattern *regexp.Regexp) error {
 	if !namePattern.MatchString(m.Tenant) {
 		return Errorf(CodeInvalidRequest, "tenant %q is not a tenant name", clip(m.Tenant)).At("/tenant")
 	}
-	if len(m.Description) > 500 {
-		return Errorf(CodeInvalidRequest, "description is longer than 500 bytes").At("/description")
+	if utf8.RuneCountInString(m.Description) > 500 {
+		return Errorf(CodeInvalidRequest, "description is longer than 500 characters").At("/description")
 	}
 	return nil
 }

@@ -322,3 +322,15 @@ func TestWriteOnlyFieldsAreMarked(t *testing.T) {
 		}
 	}
 }
+
+// TestDescriptionCountsCharacters gives Chinese descriptions the room that the
+// API documents: counted in bytes it was a third.
+func TestDescriptionCountsCharacters(t *testing.T) {
+	for n, want := range map[int]sluice.Code{500: "", 501: sluice.CodeInvalidRequest} {
+		g := &sluice.Group{Meta: sluice.Meta{Name: "one", Tenant: "acme", Description: strings.Repeat("组", n)}}
+		g.Normalize()
+		if got := sluice.CodeOf(g.Validate()); got != want {
+			t.Errorf("%d characters: got %q, want %q", n, got, want)
+		}
+	}
+}
