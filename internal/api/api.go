@@ -3,8 +3,8 @@ package api
 import (
 	"encoding/json"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,6 +27,10 @@ type Config struct {
 	// links begin with it. When it is https, session cookies are Secure and HSTS
 	// is sent. Empty makes links relative and expects plain HTTP.
 	PublicURL string
+	// TrustedProxies are the networks whose X-Forwarded-For is believed, for
+	// instance that of a gateway that forwards self-service; empty believes
+	// nobody. Lock-out and audit go by the address that this finds.
+	TrustedProxies []netip.Prefix
 	// Plugins is what GET /admin/v1/plugins lists, in the order to show.
 	Plugins []PluginInfo
 	// Gateways returns what the gateways last reported; nil means none.
@@ -104,14 +108,4 @@ func newServer(cfg Config) *server {
 	}
 	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
 	return &server{Config: cfg, log: cfg.Log, secure: strings.HasPrefix(cfg.PublicURL, "https://")}
-}
-
-// clientIP is the peer's address. The control listener is reached directly or
-// from loopback; forwarded headers, which anyone can write, are not believed.
-func clientIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -48,7 +48,7 @@ func (s *server) createToken(ctx context.Context, _ *none) (*tokensOutput, error
 	if err := decodeBody(ctx, &body, nil); err != nil {
 		return nil, err
 	}
-	tokens, err := s.Control.SignIn(ctx, body.Email, body.Password, from(ctx))
+	tokens, err := s.Control.SignIn(ctx, body.Email, body.Password, s.from(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *server) refreshToken(ctx context.Context, _ *none) (*tokensOutput, erro
 	if err := decodeBody(ctx, &body, nil); err != nil {
 		return nil, err
 	}
-	tokens, err := s.Control.Refresh(ctx, body.RefreshToken, from(ctx))
+	tokens, err := s.Control.Refresh(ctx, body.RefreshToken, s.from(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *server) createSession(ctx context.Context, _ *none) (*sessionOutput, er
 	if err := decodeBody(ctx, &body, nil); err != nil {
 		return nil, err
 	}
-	opened, err := s.Control.StartSession(ctx, body.Email, body.Password, from(ctx))
+	opened, err := s.Control.StartSession(ctx, body.Email, body.Password, s.from(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		s.fail(w, r, err)
 		return
 	}
-	caller.RequestID, caller.IP = requestID(r.Context()), clientIP(r)
+	caller.RequestID, caller.IP = requestID(r.Context()), s.clientIP(r)
 	next(huma.WithValue(ctx, callerKey, caller))
 }
 
@@ -83,9 +83,9 @@ func (s *server) cookieName() string {
 }
 
 // from describes where a sign-in comes from.
-func from(ctx context.Context) control.Client {
+func (s *server) from(ctx context.Context) control.Client {
 	r := exchangeOf(ctx).r
-	return control.Client{IP: clientIP(r), UserAgent: clipped(r.UserAgent()), RequestID: requestID(ctx)}
+	return control.Client{IP: s.clientIP(r), UserAgent: clipped(r.UserAgent()), RequestID: requestID(ctx)}
 }
 
 // requirePlatform refuses callers who are not platform admins: for what belongs

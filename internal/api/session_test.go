@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -102,4 +104,35 @@ func TestLockOut(t *testing.T) {
 		wantProblem(t, a, sluice.CodeUnauthorized)
 	}
 	t.Error("twenty wrong passwords in a row were all tried")
+}
+
+// TestLockOutKnowsClientsApart keeps a stranger behind the gateway from locking
+// everybody out who signs in through it, and from escaping by forging the
+// header.
+func TestLockOutKnowsClientsApart(t *testing.T) {
+	gateway := netip.MustParsePrefix("127.0.0.0/8")
+	for _, c := range []struct {
+		name      string
+		trusted   []netip.Prefix
+		forwarded func(attempt int) string
+		locked    bool // the owner, who comes from 192.0.2.9
+	}{
+		{"through the gateway", []netip.Prefix{gateway}, func(int) string { return "198.51.100.7" }, false},
+		{"forged in front of the gateway", []netip.Prefix{gateway}, func(i int) string { return fmt.Sprintf("203.0.113.%d, 192.0.2.9", i) }, true},
+		{"forged directly", nil, func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }, true},
+		{"not an address", []netip.Prefix{gateway}, func(int) string { return "unknown" }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := controlsuite.StartPeopled(t, func(cfg *api.Config) { cfg.TrustedProxies = c.trusted })
+			guess := call{method: "POST", path: "/v1/auth/token", body: `{"email":"dev@acme.example","password":"wrong wrong wrong"}`}
+			for i := range 8 {
+				guess.header = map[string]string{"X-Forwarded-For": c.forwarded(i)}
+				do(t, w, guess)
+			}
+			guess.header = map[string]string{"X-Forwarded-For": "192.0.2.9"}
+			if got := do(t, w, guess).problem(t).Error.Code; (got == sluice.CodeLockedOut) != c.locked {
+				t.Errorf("the owner gets %s", got)
+			}
+		})
+	}
 }

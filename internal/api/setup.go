@@ -6,7 +6,6 @@ import (
 	"net/url"
 
 	"github.com/sluicegate/sluice"
-	"github.com/sluicegate/sluice/internal/control"
 )
 
 // setupView is what the set-up page shows.
@@ -52,8 +51,7 @@ func (s *server) submitSetup(w http.ResponseWriter, r *http.Request, p *pages) {
 		s.sendSetup(w, r, p, view)
 		return
 	}
-	client := control.Client{IP: clientIP(r), UserAgent: clipped(r.UserAgent()), RequestID: requestID(r.Context())}
-	_, err = s.Control.RedeemSetup(r.Context(), view.Token, view.Email, form.Get("password"), client)
+	_, err = s.Control.RedeemSetup(r.Context(), view.Token, view.Email, form.Get("password"), s.from(r.Context()))
 	switch sluice.CodeOf(err) {
 	case "":
 		view.State = "done"
