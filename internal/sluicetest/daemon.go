@@ -152,7 +152,7 @@ func (d *daemon) Signal(t testing.TB, signal syscall.Signal) {
 }
 
 // Stop ends the server by a signal and waits until it is gone: SIGINT in order,
-// SIGQUIT and SIGKILL like a crash. A stopped server may be stopped again.
+// SIGKILL like a crash. A stopped server may be stopped again.
 func (d *daemon) Stop(t testing.TB, signal syscall.Signal) {
 	t.Helper()
 	if d.lease == nil {

@@ -7,10 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -108,6 +110,36 @@ func postgresBin(t testing.TB) string {
 func (s *PostgresServer) Start(t testing.TB) {
 	t.Helper()
 	s.start(t, func() error { return s.execute("postgres", "SELECT 1") })
+}
+
+// Crash kills the server with all its processes and waits until they are gone:
+// those that survive their parent for a moment would keep it from starting.
+func (s *PostgresServer) Crash(t testing.TB) {
+	t.Helper()
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.pid, s.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Stop(t, syscall.SIGKILL)
+	for _, child := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(daemonPatience); running(pid); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d of PostgreSQL does not end", pid)
+			}
+			syscall.Kill(pid, syscall.SIGKILL) // an error says that it has ended
+		}
+	}
+}
+
+// running reports whether a process exists and is not merely unreaped.
+func running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z")
 }
 
 // DSN names a database of the server in key=value form, without a schema.

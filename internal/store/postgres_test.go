@@ -66,9 +66,9 @@ func TestPostgresRestartsDuringWrites(t *testing.T) {
 	at := store.Config{DSN: pg.DSN("postgres")}
 	planes := []*store.DB{open(t, at), open(t, at)}
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
 	var told outcome
 	var writers sync.WaitGroup
+	defer func() { stop(); writers.Wait() }() // also when the test fails half-way
 	for i := range 4 {
 		writers.Go(func() {
 			for j := 0; ctx.Err() == nil; j++ {
@@ -86,9 +86,13 @@ func TestPostgresRestartsDuringWrites(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
+	for _, end := range []func(){
+		func() { pg.Stop(t, syscall.SIGINT) },
+		func() { pg.Stop(t, syscall.SIGQUIT) },
+		func() { pg.Crash(t) },
+	} {
 		progress()
-		pg.Stop(t, signal)
+		end()
 		pg.Start(t)
 	}
 	progress()
