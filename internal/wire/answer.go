@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -12,6 +13,10 @@ import (
 
 // answer is the state of the answer within one exchange.
 type answer struct {
+	// mu orders the beginning of the answer, begun, and an interim one, which a
+	// reader of the body sends.
+	mu    sync.Mutex
+	begun bool
 	phase answerPhase
 	body  framing
 	// left counts the bytes still owed to an announced length.
@@ -37,7 +42,7 @@ const (
 	answerTunnel
 )
 
-func (a *answer) begin() { a.phase, a.close, a.pending = answerNone, false, nil }
+func (a *answer) begin() { a.phase, a.close, a.pending, a.begun = answerNone, false, nil, false }
 
 func (a *answer) end() {
 	a.buf.release()
@@ -48,6 +53,8 @@ func (a *answer) end() {
 // follows from h.ContentLength and hop-by-hop fields are left out.
 func (c *Conn) Begin(h *sluice.RespHead) error {
 	a := &c.answer
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.phase != answerNone || h.Status < 200 && h.Status != 101 || h.Status > 999 {
 		return errOrder
 	}
@@ -58,7 +65,7 @@ func (c *Conn) Begin(h *sluice.RespHead) error {
 		a.end()
 		return err
 	}
-	a.pending, a.phase = head, answerBegun
+	a.pending, a.phase, a.begun = head, answerBegun, true
 	return nil
 }
 
@@ -131,6 +138,17 @@ func appendField(b []byte, name, value string) []byte {
 	b = append(b, ": "...)
 	b = append(b, value...)
 	return append(b, "\r\n"...)
+}
+
+// sendContinue asks for the body, unless the answer has begun: then the client
+// has no more use for it.
+func (c *Conn) sendContinue() error {
+	c.answer.mu.Lock()
+	defer c.answer.mu.Unlock()
+	if c.answer.begun {
+		return nil
+	}
+	return c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 }
 
 // Write implements [sluice.Inbound]: one piece, one system call. An empty piece

@@ -90,6 +90,7 @@ func (c *Conn) finish() {
 	if c.answer.phase != answerTunnel {
 		c.raw.Close()
 	}
+	c.stopReading() // again, after a panic
 	c.r, c.w = 0, 0
 	c.endExchange()
 	c.in.release()
@@ -113,6 +114,7 @@ func (c *Conn) exchange() bool {
 	c.answer.begin()
 	c.srv.cfg.Handler(c)
 	c.OnGone(nil)
+	c.stopReading()
 	switch c.answer.phase {
 	case answerEnded:
 	case answerTunnel:
@@ -239,6 +241,9 @@ func (c *Conn) sweep(now int64) {
 	if c.alarm.ring(now) {
 		c.raw.SetDeadline(time.Unix(1, 0))
 	}
+	if c.body.alarm.ring(now) {
+		c.raw.SetReadDeadline(time.Unix(1, 0)) // the refusal must still get out
+	}
 }
 
 // closeIdle closes the connection if it waits for a request.
@@ -254,13 +259,14 @@ func (c *Conn) kill() {
 	c.hungUp()
 }
 
-// hungUp reports the client's going away to whoever asked in this exchange.
+// hungUp reports the client's going away to whoever asked in this exchange. The
+// lock is held meanwhile, so that OnGone(nil) waits for the report.
 func (c *Conn) hungUp() {
 	h := &c.hangup
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	call := h.call
 	h.call, h.gone = nil, true
-	h.mu.Unlock()
 	if call != nil {
 		call()
 	}
@@ -279,7 +285,7 @@ func (c *Conn) OnGone(f func()) {
 	watched := h.number != 0
 	h.mu.Unlock()
 	if late {
-		go f() // ends with the caller's own function
+		f()
 		return
 	}
 	if f != nil && !watched {

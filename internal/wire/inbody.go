@@ -2,12 +2,20 @@ package wire
 
 import (
 	"io"
+	"sync"
 	"time"
 )
 
 // inBody is the state of a request body within one exchange.
 type inBody struct {
-	chunked bool
+	// alarm bounds reads of the body, which may go on beside writes.
+	alarm alarm
+	// mu is held by a Read in progress; over refuses further ones. streamed
+	// says that there was one.
+	mu       sync.Mutex
+	over     bool
+	streamed bool
+	chunked  bool
 	// left counts the bytes still to be handed out of a body with a length.
 	left   int64
 	chunks dechunker
@@ -23,6 +31,9 @@ type inBody struct {
 }
 
 func (b *inBody) begin(r *request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over, b.streamed = false, false
 	b.chunked, b.expect, b.err, b.startedAt, b.received = r.chunked, r.expect, nil, 0, 0
 	b.left = max(0, r.head.ContentLength)
 	b.chunks.reset()
@@ -134,9 +145,17 @@ func (c *Conn) gatherChunks(max int64) ([]byte, error) {
 	}
 }
 
-// Read implements [sluice.Inbound]: it streams the body as an io.Reader.
+// Read implements [sluice.Inbound]: it streams the body as an io.Reader. It may
+// be called from another goroutine than the handler's, and may still wait when
+// the exchange ends, which ends it.
 func (c *Conn) Read(p []byte) (int, error) {
 	b := &c.body
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, errOrder
+	}
+	b.streamed = true
 	if b.err != nil || len(p) == 0 {
 		return 0, b.err
 	}
@@ -224,7 +243,7 @@ func (c *Conn) readBody(p []byte) (int, error) {
 	b := &c.body
 	if b.expect {
 		b.expect = false
-		if err := c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+		if err := c.sendContinue(); err != nil {
 			return 0, err
 		}
 	}
@@ -235,13 +254,12 @@ func (c *Conn) readBody(p []byte) (int, error) {
 	if wait <= 0 {
 		return 0, errBodySlow
 	}
-	c.srv.sweep.set(&c.alarm, wait)
+	c.srv.sweep.set(&b.alarm, wait)
 	n, err := c.nc.Read(p)
-	inTime := c.alarm.clear()
+	inTime := b.alarm.clear()
 	b.received += int64(n)
 	switch {
 	case !inTime:
-		c.raw.SetDeadline(time.Time{}) // the refusal must still get out
 		return 0, errBodySlow
 	case n == 0 && err != nil:
 		return 0, errGone.Because(err)
@@ -258,18 +276,37 @@ func (c *Conn) bodyWait() time.Duration {
 	return min(lim.BodyPause, earned-elapsed)
 }
 
+// stopReading ends the reading of the body: an [sluice.Outbound] that was
+// answered early may still wait for more of it on another goroutine.
+func (c *Conn) stopReading() {
+	b := &c.body
+	if !b.mu.TryLock() {
+		c.raw.SetReadDeadline(time.Unix(1, 0))
+		b.mu.Lock()
+		c.raw.SetReadDeadline(time.Time{})
+	}
+	b.over = true
+	b.mu.Unlock()
+}
+
 // tooMuchUnread reports whether what is left of the body is not worth reading
-// away to keep the connection: too long, or not sent before we ask for it.
+// away to keep the connection: too long, not sent before we ask for it, or still
+// being read by somebody else.
 func (c *Conn) tooMuchUnread() bool {
 	b := &c.body
-	return b.err != nil && b.err != io.EOF || b.expect || !b.chunked && b.left-int64(c.w-c.r) > maxUnread
+	if !b.mu.TryLock() {
+		return true
+	}
+	defer b.mu.Unlock()
+	return b.err != nil && b.err != io.EOF || b.expect || b.streamed && !b.done() ||
+		!b.chunked && b.left-int64(c.w-c.r) > maxUnread
 }
 
 // skipBody reads away what the handler left of the body, so that the next
 // request begins where this one ends, and reports whether it did end.
 func (c *Conn) skipBody() bool {
 	b := &c.body
-	if b.err != nil && b.err != io.EOF {
+	if b.err != nil && b.err != io.EOF || b.streamed && !b.done() {
 		return false
 	}
 	if !b.chunked {

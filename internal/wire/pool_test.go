@@ -299,6 +299,79 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
+// A client that pauses in the middle of an upload must be told at once that the
+// target has answered, or is gone; the deadline for bodies is an hour here. The
+// connection can not serve on: nobody knows where the body would end.
+func TestEarlyAnswerWhileTheClientPauses(t *testing.T) {
+	const half = "POST / HTTP/1.1\r\nHost: a\r\n"
+	for why, x := range map[string]struct{ said, want string }{
+		"answers": {"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig", "HTTP/1.1 413 "},
+		"streams": {"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbig\r\n0\r\n\r\n", "HTTP/1.1 403 "},
+		"closes":  {"", "HTTP/1.1 502 "},
+	} {
+		for framed, body := range map[string]string{
+			"length":          "Content-Length: 1000000\r\n\r\nabc",
+			"a longer half":   "Content-Length: 1000000\r\n\r\n" + strings.Repeat("a", 100_000),
+			"chunked":         "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+			"within a chunk":  "Transfer-Encoding: chunked\r\n\r\nff\r\nabc",
+			"all but the end": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+		} {
+			origin := target(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				http.ReadRequest(r)
+				io.WriteString(c, x.said)
+				if x.said != "" {
+					io.Copy(io.Discard, r)
+				}
+			})
+			f := &forwarder{pool: newPool(t, wire.PoolConfig{}), addr: origin, stream: true, first: time.Hour, idle: time.Hour}
+			s, addr := serve(t, wire.Config{Handler: f.handle, Limits: wire.Limits{BodyPause: time.Hour, BodyGrace: time.Hour}})
+			c := dial(t, addr)
+			io.WriteString(c, half+body)
+			c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatalf("%s, %s: %v", why, framed, err)
+			}
+			text, err := io.ReadAll(resp.Body)
+			if status := fmt.Sprintf("HTTP/1.1 %d ", resp.StatusCode); status != x.want || err != nil || x.said != "" && string(text) != "big" || !resp.Close {
+				t.Errorf("%s, %s: %d %q, close %v, %v", why, framed, resp.StatusCode, text, resp.Close, err)
+			}
+			c.Close()
+			eventually(t, why+", "+framed+": both connections go", func() bool { return s.Conns() == 0 && f.pool.(*wire.Pool).Conns() == 0 })
+		}
+	}
+}
+
+// Once the answer has begun "100 Continue" would be read as a part of it.
+func TestNoContinueWithinTheAnswer(t *testing.T) {
+	read := make(chan error, 1)
+	_, addr := serve(t, wire.Config{Handler: func(x sluice.Inbound) {
+		h := &sluice.RespHead{Status: 200, ContentLength: 2}
+		if x.Begin(h) != nil || x.Write(nil) != nil {
+			t.Error("no answer")
+		}
+		go func() {
+			_, err := x.Read(make([]byte, 10))
+			read <- err
+		}()
+		time.Sleep(30 * time.Millisecond) // the read waits now, and the end of the exchange ends it
+		x.Write([]byte("ok"))
+		x.End(nil)
+	}})
+	got := raw(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 200 ") || !strings.HasSuffix(got, "\r\n\r\nok") {
+		t.Errorf("got %q", got)
+	}
+	select {
+	case err := <-read:
+		if err == nil {
+			t.Error("a read outlived its exchange")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the read never ended")
+	}
+}
+
 // A stop must end a call in any phase, at once, and leave nothing behind.
 func TestStop(t *testing.T) {
 	silent := target(t, func(_ int, c net.Conn, r *bufio.Reader) {

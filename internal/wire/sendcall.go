@@ -40,7 +40,8 @@ func (c *upConn) sendCall(call *sluice.Call) error {
 	return c.sendLong(call, head)
 }
 
-// sendShort writes head and body in one system call. It releases out.
+// sendShort writes head and body in one system call. What a socket does not take
+// at once is written while somebody listens for the answer. It releases out.
 func (c *upConn) sendShort(call *sluice.Call, out *lease, head []byte, body [][]byte, total int) error {
 	if need := len(head) + total; cap(head) < need {
 		bigger := c.pool.bufs.take(need)
@@ -51,10 +52,20 @@ func (c *upConn) sendShort(call *sluice.Call, out *lease, head []byte, body [][]
 	for _, b := range body {
 		head = append(head, b...)
 	}
-	c.armWrite()
-	_, err := c.nc.Write(head)
-	err = c.written(err)
-	out.release()
+	defer out.release()
+	n, tried, err := writeNow(c.nc, head)
+	switch {
+	case !tried: // TLS: a target that never reads is given up after Idle
+		c.armWrite()
+		_, err = c.nc.Write(head)
+		err = c.written(err)
+	case err == nil && n < len(head):
+		return c.whileListening(call, func(*upload) (body, write error) {
+			c.armWrite()
+			_, err := c.nc.Write(head[n:])
+			return nil, c.written(err)
+		})
+	}
 	return c.readAnswer(call, err)
 }
 
@@ -78,13 +89,13 @@ func (c *upConn) readAnswer(call *sluice.Call, written error) error {
 // armWrite bounds a write that the target does not take.
 func (c *upConn) armWrite() {
 	if c.idle > 0 {
-		c.pool.sweep.set(&c.alarm, c.idle)
+		c.pool.sweep.set(&c.writeAlarm, c.idle)
 	}
 }
 
 // written ends a write that armWrite bounded.
 func (c *upConn) written(err error) error {
-	if !c.alarm.clear() {
+	if !c.writeAlarm.clear() {
 		return errSilent
 	}
 	return err
@@ -104,68 +115,37 @@ func (c *upConn) sendLong(call *sluice.Call, head []byte) error {
 			return c.readAnswer(call, err)
 		}
 	}
-	return c.whileListening(call, func() (body, write error) {
+	return c.whileListening(call, func(*upload) (body, write error) {
 		c.armWrite()
 		_, err := c.parts.WriteTo(vectored(c.nc))
 		return nil, c.written(err)
 	})
 }
 
-// whileListening runs send, which writes the rest of the request, while another
-// goroutine, which it waits for, reads the answer's head. A target that answers
-// before it has read the body ends send and is heard. An error of the body's
-// source ends both.
-func (c *upConn) whileListening(call *sluice.Call, send func() (body, write error)) error {
-	answered := make(chan error, 1)
-	go func() {
-		err := c.readHead(call.Method, 0)
-		c.raw.SetWriteDeadline(time.Unix(1, 0))
-		answered <- err
-	}()
-	body, write := send()
-	switch {
-	case body != nil:
-		c.raw.Close()
-		<-answered
-		return body
-	case write != nil:
-		c.raw.SetReadDeadline(time.Now().Add(brokenWait))
-	case call.FirstByte > 0:
-		c.raw.SetReadDeadline(time.Now().Add(call.FirstByte))
-	}
-	err := <-answered
-	c.raw.SetDeadline(time.Time{})
-	c.whole = write == nil
-	if err != nil && write != nil {
-		c.cut = true
-		return errUpstreamGone.Because(write)
-	}
-	return err
-}
-
 // sendStream writes a body as it is read. One that is there at once leaves with
 // its head in one system call.
 func (c *upConn) sendStream(call *sluice.Call) error {
 	data, out := c.pool.bufs.take(midBuffer), c.pool.bufs.take(smallBuffer)
-	defer data.release()
 	head := appendCallHead(out.b[:0], call, call.ContentLength)
-	left := call.ContentLength
-	n, err := readPiece(call.Stream, data.b, left)
-	if err != nil && err != io.EOF {
+	n, err := readPiece(call.Stream, data.b, call.ContentLength)
+	switch {
+	case err != nil && err != io.EOF:
 		out.release()
+		data.release()
 		return err
-	}
-	if left > 0 && int64(n) == left {
+	case n > 0 && int64(n) == call.ContentLength:
+		defer data.release()
 		return c.sendShort(call, out, head, [][]byte{data.b[:n]}, n)
 	}
-	defer out.release()
-	return c.whileListening(call, func() (error, error) {
-		return c.copyBody(call, head, data.b, n, err)
+	return c.whileListening(call, func(u *upload) (body, write error) {
+		defer out.release()
+		defer data.release()
+		return c.copyBody(call, u, head, data.b, n, err)
 	})
 }
 
 // copyBody writes head, the n bytes that were read of the body, and the rest.
-func (c *upConn) copyBody(call *sluice.Call, head, data []byte, n int, end error) (body, write error) {
+func (c *upConn) copyBody(call *sluice.Call, u *upload, head, data []byte, n int, end error) (body, write error) {
 	left := call.ContentLength
 	for {
 		if write := c.writePiece(head, data[:n], left < 0, end == io.EOF); write != nil {
@@ -181,7 +161,13 @@ func (c *upConn) copyBody(call *sluice.Call, head, data []byte, n int, end error
 		case end == io.EOF:
 			return errBodyShort, nil
 		}
+		if !u.beginRead() {
+			return nil, errUnwanted
+		}
 		n, end = readPiece(call.Stream, data, left)
+		if !u.endRead() {
+			return nil, errUnwanted
+		}
 		if end != nil && end != io.EOF {
 			return end, nil
 		}

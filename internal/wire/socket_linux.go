@@ -16,9 +16,10 @@ import (
 // the runtime's poller. One goroutine may read while another writes.
 type socket struct {
 	*net.TCPConn
-	raw       syscall.RawConn
-	in, out   transfer
-	read, put func(fd uintptr) bool // in.step and out.step bound once, so that no call allocates
+	raw     syscall.RawConn
+	in, out transfer
+	// in.step, out.whole and out.once bound once, so that no call allocates
+	read, put, try func(fd uintptr) bool
 }
 
 // transfer is one Read or Write in progress.
@@ -45,7 +46,7 @@ func direct(nc net.Conn) net.Conn {
 		return nc
 	}
 	s := &socket{TCPConn: tcp, raw: raw, in: transfer{call: syscall.SYS_READ}, out: transfer{call: syscall.SYS_WRITE}}
-	s.read, s.put = s.in.step, s.out.whole
+	s.read, s.put, s.try = s.in.step, s.out.whole, s.out.once
 	return s
 }
 
@@ -75,6 +76,13 @@ func (t *transfer) whole(fd uintptr) bool {
 		if !t.step(fd) {
 			return false
 		}
+	}
+	return true
+}
+
+// once moves what it can without waiting.
+func (t *transfer) once(fd uintptr) bool {
+	for t.n < len(t.b) && t.err == 0 && t.step(fd) {
 	}
 	return true
 }
@@ -112,6 +120,23 @@ func (s *socket) Write(p []byte) (int, error) {
 		err = os.NewSyscallError("write", t.err)
 	}
 	return t.n, err
+}
+
+// writeNow writes what a plain socket takes without waiting; tried is false, and
+// nothing written, where that can not be had.
+func writeNow(nc net.Conn, p []byte) (n int, tried bool, err error) {
+	s, ok := nc.(*socket)
+	if !ok || len(p) > maxRaw {
+		return 0, false, nil
+	}
+	t := &s.out
+	t.b, t.n, t.err = p, 0, 0
+	err = s.raw.Write(s.try)
+	t.b = nil
+	if err == nil && t.err != 0 {
+		err = os.NewSyscallError("write", t.err)
+	}
+	return t.n, true, err
 }
 
 // vectored returns what writev can be had on.

@@ -20,8 +20,10 @@ type upConn struct {
 	key  hostKey
 	// raw is the socket; nc is what is spoken on, raw or TLS over it.
 	raw, nc net.Conn
-	alarm   alarm
-	probe   probe
+	// alarm bounds reads and idleness, writeAlarm writes: an upload may go on
+	// while the answer is read.
+	alarm, writeAlarm alarm
+	probe             probe
 
 	// reused: it served before. received: a byte of this answer came.
 	// whole: the request was sent to its end. cut: the target closed. failed:
@@ -296,6 +298,9 @@ func (c *upConn) discard() {
 // sweep implements swept: an idle connection whose time is over is closed, a
 // busy one is woken by an expired deadline and fails.
 func (c *upConn) sweep(now int64) {
+	if c.writeAlarm.ring(now) {
+		c.raw.SetWriteDeadline(time.Unix(1, 0))
+	}
 	switch {
 	case !c.alarm.ring(now):
 	case c.pool.drop(c):
