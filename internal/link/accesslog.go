@@ -146,9 +146,11 @@ func (a *AccessLogs) add(lines []json.RawMessage) error {
 	return nil
 }
 
-// Queued is how many lines wait, and Lost how many were accepted and could not
-// be stored before the process ended.
-func (a *AccessLogs) Queued() int  { return len(a.queue) }
+// Queued is how many lines wait.
+func (a *AccessLogs) Queued() int { return len(a.queue) }
+
+// Lost is how many lines were accepted and could not be stored before the
+// process ended.
 func (a *AccessLogs) Lost() uint64 { return a.lost.Load() }
 
 // Run stores batches until ctx is done; then it refuses new lines and stores

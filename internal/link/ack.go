@@ -71,6 +71,29 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 	return nil
 }
 
+// Annotate returns a sink that adds what the reader knows to every status before
+// it passes it to next: objects that could not be decoded, and what the reader
+// refused before the gateway saw it.
+func (r *RedisSnapshots) Annotate(next sluice.StatusSink) sluice.StatusSink {
+	return annotated{r, next}
+}
+
+// annotated is a sink with a reader's knowledge.
+type annotated struct {
+	reader *RedisSnapshots
+	next   sluice.StatusSink
+}
+
+// Report implements [sluice.StatusSink].
+func (a annotated) Report(ctx context.Context, s sluice.GatewayStatus) error {
+	state := a.reader.State()
+	s.Conditions = slices.Concat(s.Conditions, state.Conditions)
+	if s.Refused == 0 && state.Refused > 0 {
+		s.Refused, s.Reason = state.Refused, state.Reason
+	}
+	return a.next.Report(ctx, s)
+}
+
 // Acks returns the last answer of every gateway, sorted by name.
 func (p *RedisPublisher) Acks(ctx context.Context) ([]Ack, error) {
 	var list []Ack

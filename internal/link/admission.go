@@ -56,8 +56,8 @@ type RedisAdmissionConfig struct {
 	// Lease is how long a slot stays taken after a gateway that holds it died;
 	// 0 means 60 s. RedisAdmission.Run renews the leases of running requests.
 	Lease time.Duration
-	// Remember is how long a request is known by its id after its last word; 0
-	// means 10 min.
+	// Remember is how long a request is known by its id after its end, and after
+	// the death of its gateway; 0 means 2 min. It must exceed Lease.
 	Remember time.Duration
 	// Log tells when Redis is lost and found; nil means slog.Default.
 	Log *slog.Logger
@@ -77,10 +77,11 @@ type RedisAdmission struct {
 	breaker breaker
 
 	mu   sync.Mutex
-	open map[string]openGrant // grants of requests that run and hold slots
+	open map[string]openGrant // requests that run and have something to settle
 }
 
-// openGrant says which slots a running request holds.
+// openGrant says which slots a running request holds; one that holds only tokens
+// is kept under its own key without a member.
 type openGrant struct {
 	buckets []string // keys of Redis, one for each slot
 	members []string
@@ -96,7 +97,7 @@ func NewRedisAdmission(cfg RedisAdmissionConfig) (*RedisAdmission, error) {
 	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, 50*time.Millisecond)
 	cfg.Lease = cmp.Or(cfg.Lease, time.Minute)
-	cfg.Remember = cmp.Or(cfg.Remember, 10*time.Minute)
+	cfg.Remember = max(cmp.Or(cfg.Remember, 2*time.Minute), cfg.Lease)
 	if cfg.Gateways == nil {
 		cfg.Gateways = func() int { return 1 }
 	}
@@ -176,10 +177,13 @@ func (a *RedisAdmission) grant(c sluice.Claims, reply []any) (sluice.Grant, erro
 	return g, nil
 }
 
-// hold notes the slots of a running request, to renew their lease.
+// hold notes a running request: its slots are leased, and Redis must know it
+// until its tokens are settled, however long it runs.
 func (a *RedisAdmission) hold(c sluice.Claims) {
 	var g openGrant
+	tokens := false
 	for i, claim := range c.List {
+		tokens = tokens || claim.Kind == sluice.ClaimTokens
 		if claim.Kind != sluice.ClaimConcurrency {
 			continue
 		}
@@ -189,7 +193,10 @@ func (a *RedisAdmission) hold(c sluice.Claims) {
 		}
 	}
 	if len(g.members) == 0 {
-		return
+		if !tokens {
+			return
+		}
+		g = openGrant{buckets: []string{a.requestKey(c.RequestID)}, members: []string{""}}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -223,8 +230,8 @@ func (a *RedisAdmission) finish(ctx context.Context, g sluice.Grant, tokens int6
 		keys = append(keys, a.bucketKey(s.Claim))
 		args = append(args, letter(s.Claim.Kind), s.Claim.Limit, s.Claim.Window.Microseconds(), s.Claim.Amount, i+2)
 	}
-	if len(g.Standings) == 0 {
-		return nil
+	if len(keys) == 1 {
+		return nil // requests stay counted: nothing to settle
 	}
 	if !a.breaker.allow() {
 		return unavailable(fmt.Errorf("settle %s: %w", g.RequestID, errLeftAlone))

@@ -18,7 +18,7 @@ type manifest struct {
 	digests [len(hashes)]digest
 }
 
-// fieldsOf renders the part of a manifest that its publisher knows; the scripts
+// manifestArgs renders the part of a manifest that its publisher knows; the scripts
 // add rev, at and forced.
 func manifestArgs(c content) []any {
 	args := []any{"schema", strconv.Itoa(sluice.SnapshotSchema)}

@@ -91,7 +91,7 @@ func (p *RedisPublisher) holds(ctx context.Context, want *sluice.Snapshot) (bool
 	for i, h := range hashes {
 		n, err := p.redis.client.HLen(ctx, p.redis.key(h)).Result()
 		if err != nil {
-			return false, nil //nolint:nilerr // another type: the sync replaces it, or says why not
+			return false, nil // of another type: the sync replaces it, or says why it cannot
 		}
 		if int(n) != v.manifest.digests[i].count {
 			return p.revisionMoved(ctx, want.Revision)

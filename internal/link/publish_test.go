@@ -141,6 +141,60 @@ func TestSyncWhileChangesGoOn(t *testing.T) {
 	}
 }
 
+// Losing this means that a control process which is killed, or cut off from
+// Redis, in the middle of a publication leaves something that later ones do not
+// put right.
+func TestInterruptedPublications(t *testing.T) {
+	server, fresh := sluicetest.Redis(t), sluicetest.Redis(t)
+	c, f := plain(t, server), plain(t, fresh)
+	w, p := newWorld(17), publisher(t, server)
+	last := w.change()
+	must(t, p.Publish(t.Context(), nil, last))
+	interrupted, prev, start := 0, last, time.Now()
+	last = w.change()
+	must(t, p.Publish(t.Context(), prev, last))
+	once := int(time.Since(start)) // how long one takes on this machine today
+	for i := range 300 {
+		last = w.change()
+		limit := time.Duration(1 + w.rand.IntN(once))
+		if i%3 == 0 {
+			limit = patience
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		var err error
+		if i%10 == 9 {
+			err = p.Sync(ctx, last, link.SyncOptions{})
+		} else {
+			err = p.Publish(ctx, prev, last)
+		}
+		cancel()
+		if prev = last; err != nil {
+			interrupted++
+		}
+		if i%40 == 39 { // another process takes over and knows nothing
+			p, prev = publisher(t, server), nil
+		}
+	}
+	last = w.change()
+	must(t, p.Publish(t.Context(), prev, last))
+	must(t, publisher(t, fresh).Sync(t.Context(), last, link.SyncOptions{}))
+	got, want := dump(t, c), dump(t, f)
+	for k := range got {
+		if strings.HasPrefix(k, "config:next:") { // staged by what was cut off; expires
+			if c.TTL(t.Context(), k).Val() <= 0 {
+				t.Errorf("%s stays for ever", k)
+			}
+			delete(got, k)
+		}
+	}
+	if d := difference(got, want); len(d) > 0 {
+		t.Fatalf("after %d interruptions:\n%s", interrupted, strings.Join(d, "\n"))
+	}
+	if interrupted < 20 {
+		t.Errorf("only %d of 300 were interrupted: nothing is tested", interrupted)
+	}
+}
+
 // Losing this means that balancers which other people wrote stop working: the
 // names, the fields and their types are a contract.
 func TestContract(t *testing.T) {
@@ -274,11 +328,11 @@ func TestRedisIsRebuilt(t *testing.T) {
 // or that a change among them costs as much as all of them.
 func TestManyKeys(t *testing.T) {
 	if testing.Short() {
-		t.Skip("100,000 keys take some seconds")
+		t.Skip("many keys take some seconds")
 	}
 	server := sluicetest.Redis(t)
 	s := &sluice.Snapshot{Schema: 1, Revision: 1}
-	for i := range 100_000 {
+	for i := range manyKeys {
 		s.Keys = append(s.Keys, sluice.Key{
 			Meta: sluice.Meta{ID: uint64(i + 1), Version: 1, Name: fmt.Sprintf("k%06d", i), Tenant: "acme"}, TokenHash: sluice.HashToken(fmt.Sprint(i)),
 			User: "someone", Group: "default", Status: sluice.StatusActive, Weight: 1,
@@ -289,7 +343,7 @@ func TestManyKeys(t *testing.T) {
 	start := time.Now()
 	must(t, p.Sync(t.Context(), s, link.SyncOptions{Progress: func(p link.Progress) { steps[p.Step] = p.Done }}))
 	took := time.Since(start)
-	if steps["staging"] < 100_000 || steps["tokens"] != 100_000 || steps["stale"] < 100_000 {
+	if steps["staging"] < manyKeys || steps["tokens"] != manyKeys || steps["stale"] < manyKeys {
 		t.Errorf("progress %v", steps)
 	}
 	start = time.Now()
@@ -302,7 +356,7 @@ func TestManyKeys(t *testing.T) {
 		next := *prev
 		next.Revision++
 		next.Keys = append([]sluice.Key(nil), prev.Keys...)
-		next.Keys[i*1000].Status, next.Keys[i*1000].Version = sluice.StatusDisabled, 2
+		next.Keys[i*manyKeys/100].Status, next.Keys[i*manyKeys/100].Version = sluice.StatusDisabled, 2
 		must(t, p.Publish(t.Context(), prev, &next))
 		prev = &next
 	}
@@ -310,7 +364,7 @@ func TestManyKeys(t *testing.T) {
 	if got := reach(t, r, prev.Revision); content(t, got) != content(t, prev) {
 		t.Error("the gateway has another configuration")
 	}
-	t.Logf("100,000 keys: full sync %s, full read %s, one change %s", took, read, each)
+	t.Logf("%d keys: full sync %s, full read %s, one change %s", manyKeys, took, read, each)
 	if took > 30*time.Second || read > 30*time.Second || each > time.Second {
 		t.Errorf("too slow: full sync %s, full read %s, one change %s", took, read, each)
 	}

@@ -54,6 +54,7 @@ type RedisPublisher struct {
 
 	mu   sync.Mutex // one publication at a time
 	last content    // what was published last; its snapshot may be nil
+	torn bool       // a full sync was cut off: token hashes may be stale
 
 	offers chan *sluice.Snapshot // the latest snapshot that Run has not seen
 }
@@ -84,7 +85,7 @@ func (p *RedisPublisher) Publish(ctx context.Context, prev, next *sluice.Snapsho
 	if err != nil {
 		return err
 	}
-	if from.snapshot == nil {
+	if from.snapshot == nil || p.torn {
 		return p.sync(ctx, next, SyncOptions{})
 	}
 	if next.Revision <= from.snapshot.Revision {

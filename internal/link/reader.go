@@ -148,8 +148,11 @@ func (r *RedisSnapshots) Stale() bool {
 func (r *RedisSnapshots) Run(ctx context.Context) {
 	var saving sync.WaitGroup
 	if r.saver != nil {
-		saving.Go(func() { r.saver.run(ctx) })
+		// The saver ends after the last snapshot that this loop offers it.
+		ending, end := context.WithCancel(context.WithoutCancel(ctx))
+		saving.Go(func() { r.saver.run(ending) })
 		defer saving.Wait()
+		defer end()
 	}
 	news := make(chan struct{}, 1) // what was noticed is only that there is something
 	go r.listen(ctx, news)         // ended by ctx; not waited for, because Redis may hang
@@ -162,8 +165,8 @@ func (r *RedisSnapshots) Run(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		wait := r.cfg.Poll
-		if err != nil {
-			wait = min(wait, retryPause)
+		if sluice.CodeOf(err) == sluice.CodeUnavailable {
+			wait = min(wait, retryPause) // what was refused stays refused; what is away may be back
 		}
 		if !r.await(ctx, news, wait) {
 			return

@@ -210,6 +210,11 @@ func TestFaultyObjectIsDisabledAlone(t *testing.T) {
 	if len(state.Conditions) != 1 || state.Conditions[0].Kind != sluice.KindProvider || state.Conditions[0].Name != s.Providers[1].Name || state.Degraded {
 		t.Errorf("state %+v", state)
 	}
+	board := link.NewStatusBoard()
+	must(t, r.Annotate(board).Report(t.Context(), sluice.GatewayStatus{Gateway: "g1", Revision: s.Revision}))
+	if list := board.Gateways(); len(list) != 1 || len(list[0].Conditions) != 1 {
+		t.Errorf("control is told %+v", list)
+	}
 	next := *s
 	next.Revision++
 	next.Providers = slices.Clone(s.Providers)

@@ -61,6 +61,7 @@ func (p *RedisPublisher) sync(ctx context.Context, s *sluice.Snapshot, opt SyncO
 	if err != nil {
 		return unavailable(fmt.Errorf("stage revision %d: %w", s.Revision, err))
 	}
+	p.torn = true // until the end: an answer may be lost after its work was done
 	if err := run.replace(ctx, to); err != nil {
 		return err
 	}
@@ -71,6 +72,7 @@ func (p *RedisPublisher) sync(ctx context.Context, s *sluice.Snapshot, opt SyncO
 	if err := run.stale(ctx); err != nil {
 		return unavailable(fmt.Errorf("delete stale token hashes: %w", err))
 	}
+	p.torn = false
 	p.log.Info("configuration written anew to Redis", "revision", s.Revision, "keys", len(s.Keys), "took", time.Since(start))
 	return nil
 }

@@ -1,5 +1,6 @@
--- Extends the lease of the slots of requests that still run.
--- KEYS: requests, each followed by one set of slots that it has members in.
+-- Keeps requests that still run: their memory, and the lease of their slots.
+-- KEYS: requests, each followed by one set of slots that it has a member in, or
+--       by itself when it holds none.
 -- ARGV: now in microseconds (0: the clock of Redis), how long to remember a
 --       request and to lease slots (ms), then the member for each pair of KEYS.
 local now = tonumber(ARGV[1])
@@ -9,7 +10,8 @@ if now == 0 then
 end
 for i = 1, #KEYS, 2 do
   redis.call('PEXPIRE', KEYS[i], tonumber(ARGV[2]))
-  if redis.call('ZADD', KEYS[i + 1], 'XX', 'CH', now / 1000 + tonumber(ARGV[3]), ARGV[3 + (i + 1) / 2]) then
+  if KEYS[i] ~= KEYS[i + 1] then
+    redis.call('ZADD', KEYS[i + 1], 'XX', now / 1000 + tonumber(ARGV[3]), ARGV[3 + (i + 1) / 2])
     redis.call('PEXPIRE', KEYS[i + 1], 2 * tonumber(ARGV[3]))
   end
 end

@@ -43,7 +43,10 @@ for h = 1, n do
     redis.call('DEL', live)
   end
 end
-if newer then return {2, current} end
+if newer then
+  if ARGV[4] == '1' then redis.call('HSET', KEYS[2], 'forced', current) end
+  return {2, current}
+end
 local forced = current and redis.call('HGET', KEYS[2], 'forced')
 local moved = current ~= rev
 if ARGV[4] == '1' then forced = rev end
