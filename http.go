@@ -69,6 +69,17 @@ func (f *Fields) Set(name, value string) {
 // Del removes every field of that name.
 func (f *Fields) Del(name string) { f.deleteFrom(0, name) }
 
+// DeleteFunc removes every field for which drop is true, in one pass.
+func (f *Fields) DeleteFunc(drop func(Field) bool) {
+	kept := f.list[:0]
+	for _, x := range f.list {
+		if !drop(x) {
+			kept = append(kept, x)
+		}
+	}
+	f.list = kept
+}
+
 // Reset empties the list and keeps its memory.
 func (f *Fields) Reset() { f.list = f.list[:0] }
 
@@ -161,9 +172,10 @@ type Inbound interface {
 	// Abort breaks the answer off in a way the client can tell from a
 	// complete one (a closed connection, a reset stream).
 	Abort()
-	// OnGone sets what to call, once and from another goroutine, when the
-	// client goes away before End. nil removes it; a call that is under way then
-	// may still run.
+	// OnGone sets what to call, once and possibly from another goroutine, when
+	// the client goes away before End; at once when it has gone already. nil
+	// removes it and waits for a call that is under way, which must therefore be
+	// quick and call nothing of this Inbound.
 	OnGone(func())
 	// Tunnel takes the connection over after a protocol switch, with bytes
 	// that were read ahead. It is [CodeUnsupported] where the transport cannot.
@@ -173,7 +185,9 @@ type Inbound interface {
 // Outbound is the targets' side: a pool of connections. It is safe for
 // concurrent use.
 type Outbound interface {
-	// Do sends the call and returns once the answer's head is there. Errors:
+	// Do sends the call and returns once the answer's head is there. The call
+	// belongs to it until it returns an error or its Stream is closed, and to
+	// its caller afterwards. Errors:
 	// [CodeTimeout] when a phase took too long, [CodeProviderError] when the
 	// target could not be reached, broke off, or did not answer in HTTP,
 	// [CodeClientGone] after call.Stop. [Call.Sent] tells whether a byte of the
@@ -224,6 +238,15 @@ type Call struct {
 	Sent bool
 
 	stop Stopper
+}
+
+// Reset makes the call ready for another use and keeps its memory. Its Outbound
+// has returned an error, or its Stream is closed: nobody else holds it then.
+func (c *Call) Reset() {
+	fields, body := c.Fields, c.Body[:0]
+	fields.Reset()
+	clear(body[:cap(body)])
+	*c = Call{Fields: fields, Body: body}
 }
 
 // Stopper returns the switch that ends this call from another goroutine.

@@ -49,6 +49,8 @@ type Claims struct {
 	// RequestID makes Admit idempotent: the same id is counted once.
 	RequestID string
 	List      []Claim
+	// Standings is memory that the grant's standings may be written to.
+	Standings []Standing
 }
 
 // Standing is what is left of a claim's limit after the decision.
@@ -74,7 +76,9 @@ type Grant struct {
 type Admission interface {
 	// Admit takes every claim. A refusal is an *Error with [CodeRequestRate],
 	// [CodeTokenRate] or [CodeConcurrency], RetryAfter set and the refused
-	// bucket in Details["bucket"]; [CodeUnavailable] means undecided.
+	// bucket in Details["bucket"]; [CodeUnavailable] means undecided. The
+	// claims and their strings are leased until it returns, and so are those of
+	// a grant in Settle and Release: what is kept is cloned.
 	Admit(ctx context.Context, c Claims) (Grant, error)
 	// Settle corrects the grant's token claims to the tokens really used (more
 	// or fewer) and frees its concurrency. It never fails for lack of tokens:

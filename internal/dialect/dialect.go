@@ -79,8 +79,8 @@ type Ask struct {
 	NeedsVision, NeedsFunctions, NeedsToolChoice, NeedsFIM bool
 	// WantsUsage tells that the client asked for usage in the stream.
 	WantsUsage bool
-	// Head is the request's head as the target should see it, and Body its
-	// body; both leased.
+	// Head is the request's head, on plain routes as the target should see it,
+	// and Body its body; both leased.
 	Head *sluice.Head
 	Body []byte
 	// ContentType is the body's type (JSON or multipart).
@@ -90,6 +90,19 @@ type Ask struct {
 	Detail any
 }
 
+// Release gives the memory of the ask back to its surface, if it wants it. The
+// exchange is over; nobody uses the ask or its legs afterwards.
+func (a *Ask) Release() {
+	if r, ok := a.Detail.(Releaser); ok {
+		r.Release()
+	}
+}
+
+// Releaser is a leg, or the detail of an ask, whose memory can serve another
+// request. Release is called at most once, when its exchange is over; an
+// exchange that panicked leaves it out.
+type Releaser interface{ Release() }
+
 // Account is the target of an attempt as a dialect needs it: what is read from
 // the snapshot, with the credential opened.
 type Account struct {
@@ -98,6 +111,9 @@ type Account struct {
 	APIKey string
 	// Model is the provider's own name of the model.
 	Model string
+	// Plan is what the dialect's Prepare made of the account; nil when nobody
+	// called it.
+	Plan any
 }
 
 // Dialect is a protocol that targets speak. Implementations are stateless and
@@ -112,6 +128,14 @@ type Dialect interface {
 	// Open begins one attempt of an ask at an account. What the dialect cannot
 	// express is [sluice.CodeUnsupported] or [sluice.CodeInvalidRequest].
 	Open(ask *Ask, account Account) (Leg, error)
+}
+
+// Preparer is a dialect that works out once for each account what does not
+// change from one request to the next: addresses, field values.
+type Preparer interface {
+	// Prepare returns the plan of an account that passed Check, whose Model is
+	// empty. It is immutable and used by many requests at once.
+	Prepare(account Account) (plan any, err error)
 }
 
 // Leg is one attempt in both directions: the request to the target and the

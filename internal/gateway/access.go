@@ -33,6 +33,10 @@ func (e *exchange) authenticate() error {
 	return e.opErr
 }
 
+// gatheredBody is up to where a body that nobody reads is gathered all the same:
+// it leaves with its head in one piece, and another target can get it too.
+const gatheredBody = 8 << 10
+
 // readAsk lets the surface read what the request asks for. It comes after
 // authentication, so that strangers cannot make the gateway hold bodies.
 func (e *exchange) readAsk() (err error) {
@@ -43,6 +47,10 @@ func (e *exchange) readAsk() (err error) {
 		}
 	} else if n := e.x.Request.ContentLength; n > e.route.MaxBodyBytes {
 		return sluice.Errorf(sluice.CodeTooLarge, "the body has %d bytes, %d are allowed", n, e.route.MaxBodyBytes)
+	} else if n > 0 && n <= gatheredBody {
+		if body, err = e.x.Body(); err != nil {
+			return err
+		}
 	}
 	if e.ask, err = e.surface.Ask(e.op, e.x.Request, body); err != nil {
 		return err

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -15,26 +14,35 @@ const answerTokens = 512
 
 // admit makes the one call that takes every claim of the access phase.
 func (e *exchange) admit() error {
-	claims := e.x.Claims()
-	for i := range claims {
-		if c := &claims[i]; c.Kind == sluice.ClaimTokens && c.Amount == 0 {
-			c.Amount = estimateTokens(e.ask, c)
-		}
-	}
-	// A plain request has no tokens to claim.
-	claims = slices.DeleteFunc(claims, func(c sluice.Claim) bool { return c.Kind == sluice.ClaimTokens && c.Amount == 0 })
-	if len(claims) > 0 {
-		grant, err := e.g.cfg.Admission.Admit(context.Background(), sluice.Claims{RequestID: e.x.ID, List: claims})
+	if claims := e.estimate(e.x.Claims()); len(claims) > 0 {
+		grant, err := e.g.cfg.Admission.Admit(context.Background(), sluice.Claims{RequestID: e.x.ID, List: claims, Standings: e.standings[:0]})
 		if err != nil {
 			e.standings = refusedStanding(claims, sluice.AsError(err))
 			return e.x.Refused(err)
 		}
 		e.grant, e.admitted, e.standings = grant, true, grant.Standings
 	}
-	if e.x.Consumer.Key != nil {
-		e.g.used.mark(e.x.Consumer.Key.ID, e.x.Start)
+	if key := e.x.Consumer.Key; key != nil {
+		if use := e.st.keys.uses[key]; use != nil { // nil for a consumer that a plugin made up
+			e.g.used.mark(use, e.x.Start)
+		}
 	}
 	return nil
+}
+
+// estimate fills in the tokens of claims that leave them to us, and drops those
+// of a plain request, which has none to claim.
+func (e *exchange) estimate(claims []sluice.Claim) []sluice.Claim {
+	kept := claims[:0]
+	for _, c := range claims {
+		if c.Kind == sluice.ClaimTokens && c.Amount == 0 {
+			if c.Amount = estimateTokens(e.ask, &c); c.Amount == 0 {
+				continue
+			}
+		}
+		kept = append(kept, c)
+	}
+	return kept
 }
 
 // estimateTokens is what the request likely consumes, within what the bucket can

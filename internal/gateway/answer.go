@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,41 +135,46 @@ func (e *exchange) logFilter(err error) {
 // decorate adds what every answer carries.
 func (e *exchange) decorate(f *sluice.Fields) {
 	f.Set("X-Request-Id", e.x.ID)
-	for _, kind := range [...]sluice.ClaimKind{sluice.ClaimRequests, sluice.ClaimTokens} {
-		if s, ok := tightest(e.standings, kind); ok {
-			name := string(kind)
-			f.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(s.Claim.Limit, 10))
-			f.Set("X-Ratelimit-Remaining-"+name, strconv.FormatInt(max(s.Remaining, 0), 10))
-			f.Set("X-Ratelimit-Reset-"+name, s.Reset.Round(time.Millisecond).String())
-			policy, state := draftLimit(s)
-			f.Add("RateLimit-Policy", policy)
-			f.Add("RateLimit", state)
+	for i := range limited {
+		if s := tightest(e.standings, limited[i].kind); s != nil {
+			e.tellStanding(f, &limited[i], s)
 		}
 	}
 }
 
-// draftLimit renders a standing the way that the IETF draft on RateLimit fields
-// has it: a policy of so many units a window, and what is left of it.
-func draftLimit(s sluice.Standing) (policy, state string) {
-	seconds := func(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
-	name := strconv.Quote(string(s.Claim.Kind))
-	policy = fmt.Sprintf("%s;q=%d;w=%d", name, s.Claim.Limit, seconds(s.Claim.Window))
-	return policy, fmt.Sprintf("%s;r=%d;t=%d", name, max(s.Remaining, 0), seconds(s.Reset))
+// limitFields are the names under which clients are told of a kind of limit: the
+// older ones that SDKs read, and those of the IETF draft on RateLimit fields.
+type limitFields struct {
+	kind                    sluice.ClaimKind
+	limit, remaining, reset string
+	name                    string // quoted, as the draft has it
 }
 
-// tightest is the standing of a kind that has the least left.
-func tightest(list []sluice.Standing, kind sluice.ClaimKind) (sluice.Standing, bool) {
-	of := slices.DeleteFunc(slices.Clone(list), func(s sluice.Standing) bool { return s.Claim.Kind != kind })
-	if len(of) == 0 {
-		return sluice.Standing{}, false
-	}
-	return slices.MinFunc(of, func(a, b sluice.Standing) int {
-		switch {
-		case a.Remaining < b.Remaining:
-			return -1
-		case a.Remaining > b.Remaining:
-			return 1
+var limited = [...]limitFields{
+	{sluice.ClaimRequests, "X-Ratelimit-Limit-requests", "X-Ratelimit-Remaining-requests", "X-Ratelimit-Reset-requests", `"requests"`},
+	{sluice.ClaimTokens, "X-Ratelimit-Limit-tokens", "X-Ratelimit-Remaining-tokens", "X-Ratelimit-Reset-tokens", `"tokens"`},
+}
+
+// tellStanding adds the fields of one limit.
+func (e *exchange) tellStanding(f *sluice.Fields, names *limitFields, s *sluice.Standing) {
+	remaining := max(s.Remaining, 0)
+	f.Set(names.limit, e.text.integer(s.Claim.Limit))
+	f.Set(names.remaining, e.text.integer(remaining))
+	f.Set(names.reset, e.text.duration(s.Reset))
+	f.Add("RateLimit-Policy", e.text.parameters(names.name, ";q=", s.Claim.Limit, ";w=", wholeSeconds(s.Claim.Window)))
+	f.Add("RateLimit", e.text.parameters(names.name, ";r=", remaining, ";t=", wholeSeconds(s.Reset)))
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// tightest is the standing of a kind that has the least left, nil without any.
+func tightest(list []sluice.Standing, kind sluice.ClaimKind) *sluice.Standing {
+	var least *sluice.Standing
+	for i := range list {
+		if s := &list[i]; s.Claim.Kind == kind && (least == nil || s.Remaining < least.Remaining) {
+			least = s
 		}
-		return 0
-	}), true
+	}
+	return least
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -15,7 +14,8 @@ import (
 // maxFailureBody bounds what is read of a target's error answer.
 const maxFailureBody = 64 << 10
 
-// attempt is one call to one target.
+// attempt is one call to one target. Its memory serves one attempt after the
+// other.
 type attempt struct {
 	index  int
 	target *target
@@ -29,15 +29,32 @@ type attempt struct {
 	first []byte
 	// ended says that first was also the last piece.
 	ended bool
-	// total ends the call when it takes too long altogether.
-	total   *time.Timer
-	timeout atomic.Bool
+	// reached is when its answer began, or when it failed.
+	reached time.Time
+	// exact ends a call with a short total time.
+	exact *time.Timer
 }
 
-// close gives the connection back.
-func (a *attempt) close() {
-	if a.total != nil {
-		a.total.Stop()
+// reset makes the memory ready for another attempt. The last one is closed.
+func (a *attempt) reset() {
+	if a.leg == nil {
+		return
+	}
+	if r, ok := a.leg.(dialect.Releaser); ok {
+		r.Release()
+	}
+	a.call.Reset()
+	a.head.Fields.Reset()
+	a.head = sluice.RespHead{Fields: a.head.Fields}
+	a.index, a.target, a.leg, a.stream, a.status = 0, nil, nil, nil, 0
+	a.first, a.ended, a.exact = nil, false, nil
+}
+
+// close gives the connection back. Afterwards nobody stops the call.
+func (a *attempt) close(f *flight) {
+	f.release()
+	if a.exact != nil {
+		a.exact.Stop()
 	}
 	if a.stream != nil {
 		a.stream.Close()
@@ -69,7 +86,8 @@ func (e *exchange) forward() error {
 func (e *exchange) pick() upstream.Choice {
 	tried := func(i int) bool { return slices.Contains(e.tried, i) }
 	fits := func(i int) bool { return e.service.targets[i].serves(e.ask.Model) }
-	return e.service.set.Pick(e.g.cfg.Now(), tried, fits)
+	e.picked = e.g.cfg.Now()
+	return e.service.set.Pick(e.picked, tried, fits)
 }
 
 // noTarget explains that nobody is left, or that nobody was there to begin with.
@@ -86,22 +104,22 @@ func (e *exchange) noTarget(c upstream.Choice) error {
 
 // try makes one attempt up to its first piece of content and books it.
 func (e *exchange) try(index int) (*attempt, error) {
-	start := e.g.cfg.Now()
-	a := &attempt{index: index, target: &e.service.targets[index]}
+	a := &e.attempt
+	a.reset()
+	a.index, a.target = index, &e.service.targets[index]
 	err := e.reach(a)
-	now := e.g.cfg.Now()
-	booked := sluice.Attempt{Target: a.target.name, Status: a.status, LatencyMS: now.Sub(start).Milliseconds()}
+	a.reached = e.g.cfg.Now()
+	booked := sluice.Attempt{Target: a.target.name, Status: a.status, LatencyMS: a.reached.Sub(e.picked).Milliseconds()}
 	if err != nil {
 		err = e.cause(a, err)
-		a.close()
-		e.flight.bind(nil)
+		a.close(&e.flight)
 		e.failure = sluice.AsError(err)
 		booked.Code = e.failure.Code
 		e.g.cfg.Log.Debug("attempt failed", "request", e.x.ID, "target", a.target.name, "error", err)
 	}
 	e.attempts = append(e.attempts, booked)
 	e.g.metrics.attempt(booked.Code)
-	e.observe(a, err, now)
+	e.observe(a, err)
 	return a, err
 }
 
@@ -118,8 +136,7 @@ func (e *exchange) reach(a *attempt) (err error) {
 		return err
 	}
 	e.attachBody(a)
-	e.setTimeouts(a)
-	e.flight.bind(a.call.Stopper())
+	e.bound(a)
 	out := a.leg.Outbound()
 	if out == nil {
 		out = a.target.outbound
@@ -181,16 +198,19 @@ func (e *exchange) attachBody(a *attempt) {
 	a.call.Stream, a.call.ContentLength, a.call.Replayable = e.upload, e.x.Request.ContentLength, false
 }
 
-// setTimeouts bounds the phases of the call and, by a timer, all of it.
-func (e *exchange) setTimeouts(a *attempt) {
-	t := a.target.timeouts
+// bound bounds the phases of the call and all of it.
+func (e *exchange) bound(a *attempt) {
+	t := &a.target.timeouts
 	a.call.Connect = time.Duration(t.ConnectMS) * time.Millisecond
 	a.call.FirstByte = time.Duration(t.FirstByteMS) * time.Millisecond
 	a.call.Idle = time.Duration(t.IdleMS) * time.Millisecond
-	a.total = time.AfterFunc(time.Duration(t.TotalMS)*time.Millisecond, func() {
-		a.timeout.Store(true)
-		a.call.Stopper().Stop()
-	})
+	total := time.Duration(t.TotalMS) * time.Millisecond
+	if total > exactTotal {
+		e.flight.bind(a.call.Stopper(), e.g.flights.dueIn(total))
+		return
+	}
+	number := e.flight.bind(a.call.Stopper(), 0)
+	a.exact = time.AfterFunc(total, func() { e.flight.expire(number) })
 }
 
 // cause finds out whose fault an error is: a call that was stopped fails in
@@ -199,7 +219,7 @@ func (e *exchange) cause(a *attempt, err error) error {
 	if ended := e.flight.err(); ended != nil {
 		return ended
 	}
-	if a.timeout.Load() {
+	if e.flight.overdue() {
 		return sluice.Errorf(sluice.CodeTimeout, "the answer took longer than %d ms", a.target.timeouts.TotalMS).Because(err)
 	}
 	if e.upload != nil {
@@ -211,8 +231,8 @@ func (e *exchange) cause(a *attempt, err error) error {
 }
 
 // observe tells the set how the target did.
-func (e *exchange) observe(a *attempt, err error, now time.Time) {
-	set := e.service.set
+func (e *exchange) observe(a *attempt, err error) {
+	set, now := e.service.set, a.reached
 	if err == nil {
 		if e.service.plain && a.status >= 502 && a.status <= 504 {
 			set.Failed(a.index, now)

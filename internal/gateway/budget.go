@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,20 +17,25 @@ const (
 	budgetPerReq = budgetUnit / budgetShare
 )
 
-// budget counts retries in thousandths. It is safe for concurrent use.
+// budget counts retries in thousandths. It is safe for concurrent use; a request
+// that is not repeated costs it one atomic operation at most.
 type budget struct {
+	saved atomic.Int64
 	mu    sync.Mutex
-	saved int64
 	since time.Time // up to when free retries were credited
 }
 
-func newBudget(now time.Time) *budget { return &budget{saved: 3 * budgetUnit, since: now} }
+func newBudget(now time.Time) *budget {
+	b := &budget{since: now}
+	b.saved.Store(3 * budgetUnit)
+	return b
+}
 
 // earn credits one request.
 func (b *budget) earn() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.saved = min(b.saved+budgetPerReq, budgetMost)
+	if b.saved.Load() < budgetMost {
+		b.saved.Add(budgetPerReq)
+	}
 }
 
 // spend takes one retry, if there is one.
@@ -38,12 +44,12 @@ func (b *budget) spend(now time.Time) bool {
 	defer b.mu.Unlock()
 	if d := now.Sub(b.since); d > 0 {
 		free := min(int64(d/(budgetFree/budgetUnit)), budgetMost)
-		b.saved = min(b.saved+free, budgetMost)
+		b.saved.Add(min(free, max(0, budgetMost-b.saved.Load())))
 		b.since = now
 	}
-	if b.saved < budgetUnit {
+	if b.saved.Load() < budgetUnit {
 		return false
 	}
-	b.saved -= budgetUnit
+	b.saved.Add(-budgetUnit)
 	return true
 }

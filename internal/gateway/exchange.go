@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -11,14 +10,36 @@ import (
 	"github.com/sluicegate/sluice/plugin"
 )
 
-// exchange is one request on its way through the pipeline. Its memory is used
-// again for later requests; what outlives it is cloned into the record.
+// exchange is one request on its way through the pipeline. It is used again for
+// later requests; what outlives it is cloned into the record.
 type exchange struct {
-	g      *Gateway
-	st     *state // nil before the first snapshot
-	in     sluice.Inbound
-	x      plugin.Exchange
-	flight *flight
+	memory
+	turn
+}
+
+// memory is what an exchange keeps from one request to the next.
+type memory struct {
+	g        *Gateway
+	x        plugin.Exchange
+	flight   flight
+	id       [idLength]byte
+	text     scratch
+	tried    []int
+	attempts []sluice.Attempt
+	// attempt is the one in progress, or the one that answered.
+	attempt  attempt
+	response sluice.RespHead
+	// standings is what Admission may write its answer to.
+	standings []sluice.Standing
+	// gone and readBody are methods as values, made once.
+	gone     func()
+	readBody func() ([]byte, error)
+}
+
+// turn is what belongs to one request alone.
+type turn struct {
+	st *state // nil before the first snapshot
+	in sluice.Inbound
 
 	// Set by the phases, in this order.
 	canonical string // the path, before a prefix is stripped
@@ -34,19 +55,17 @@ type exchange struct {
 	ask       *dialect.Ask
 	upload    *upload
 
-	grant     sluice.Grant
-	admitted  bool
-	standings []sluice.Standing
+	grant    sluice.Grant
+	admitted bool
 
-	tried    []int
-	attempts []sluice.Attempt
+	// picked is when the last target was chosen.
+	picked time.Time
 	// answering is the attempt whose answer the client gets.
 	answering *attempt
 
 	// begun says that the head of the answer may have left, events that it
 	// announced an event stream.
 	begun, events bool
-	response      sluice.RespHead
 	written       int64
 	firstByte     time.Time
 
@@ -57,14 +76,20 @@ type exchange struct {
 	unrecorded bool
 }
 
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+// newExchange makes an exchange for the pool.
+func (g *Gateway) newExchange() any {
+	e := &exchange{memory: memory{g: g}}
+	g.flights.join(&e.flight)
+	e.gone, e.readBody = e.flight.clientGone, e.gather
+	return e
+}
 
 // Serve brings one request through the pipeline. It returns when the answer is
 // complete or broken off and the record is queued; what in handed out may then
 // be used for other requests.
 func (g *Gateway) Serve(in sluice.Inbound) {
-	e := exchanges.Get().(*exchange)
-	e.start(g, in)
+	e := g.exchanges.Get().(*exchange)
+	e.start(in)
 	defer e.finish()
 	defer e.contain()
 	if err := e.run(); err != nil {
@@ -73,17 +98,21 @@ func (g *Gateway) Serve(in sluice.Inbound) {
 }
 
 // start readies the exchange and listens for the client's hang-up.
-func (e *exchange) start(g *Gateway, in sluice.Inbound) {
-	e.g, e.st, e.in = g, g.current.Load(), in
+func (e *exchange) start(in sluice.Inbound) {
+	g := e.g
+	e.st, e.in = g.current.Load(), in
 	e.surface = dialect.Plain{}
 	e.x.Start = g.cfg.Now()
-	e.x.ID = newID(e.x.Start, g.cfg.Random)
+	e.x.ID = newID(&e.id, e.x.Start, g.cfg.Random)
 	e.x.Request = in.Head()
 	e.x.Now = g.cfg.Now
-	e.flight = g.flights.take()
-	g.metrics.active.Inc()
-	in.OnGone(e.flight.clientGone)
+	e.x.ReadBody = e.readBody
+	g.flights.take(&e.flight)
+	in.OnGone(e.gone)
 }
+
+// gather reads the request's body whole, within the route's limit.
+func (e *exchange) gather() ([]byte, error) { return e.in.Body(e.route.MaxBodyBytes) }
 
 // run is the pipeline: each phase decides whether the next one is reached.
 func (e *exchange) run() error {
@@ -140,24 +169,34 @@ func (e *exchange) contain() {
 // finish runs in every ending: it settles, logs, records and forgets.
 func (e *exchange) finish() {
 	e.in.OnGone(nil)
-	e.g.flights.done(e.flight)
 	if e.upload != nil {
 		e.upload.close()
 	}
 	usage, source := e.usage()
 	e.settle(usage, source)
 	e.record(usage, source)
-	e.g.metrics.active.Dec()
+	e.g.flights.done(&e.flight) // after the record: who waits for the last request flushes the books next
 	e.recycle()
 }
 
-// recycle keeps the memory and drops everything else.
+// recycle keeps the memory and drops everything else. An exchange that panicked
+// is left to the collector: nobody knows what still holds on to it.
 func (e *exchange) recycle() {
+	if e.panicked {
+		return
+	}
+	e.attempt.reset()
+	if e.ask != nil {
+		e.ask.Release()
+	}
 	e.x.Reset()
-	fields := e.response.Fields
-	fields.Reset()
-	*e = exchange{x: e.x, tried: e.tried[:0], response: sluice.RespHead{Fields: fields}}
-	exchanges.Put(e)
+	e.response.Fields.Reset()
+	e.response = sluice.RespHead{Fields: e.response.Fields}
+	e.text.reset()
+	e.tried, e.attempts = e.tried[:0], e.attempts[:0]
+	e.standings = e.standings[:0]
+	e.turn = turn{}
+	e.g.exchanges.Put(e)
 }
 
 // usage is what the answering attempt consumed.

@@ -19,9 +19,11 @@ type Gateway struct {
 	budget  *budget
 	metrics *metrics
 	shipper *shipper
-	flights *flights
+	flights flights
 	used    usedKeys
-	started time.Time
+	// exchanges are those that wait for a request.
+	exchanges sync.Pool
+	started   time.Time
 
 	draining atomic.Bool
 	// refusal is the snapshot that was not applied, nil when the last one was.
@@ -43,21 +45,22 @@ func New(cfg Config) (*Gateway, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(cfg.Metrics)
-	if err != nil {
-		return nil, err
-	}
 	g := &Gateway{
 		cfg:     cfg,
 		pool:    upstream.NewPool(cfg.Random),
 		budget:  newBudget(cfg.Now()),
-		metrics: m,
-		flights: newFlights(),
 		started: cfg.Now(),
 		changed: make(chan struct{}, 1),
 	}
-	g.shipper = newShipper(cfg, m)
-	return g, nil
+	g.exchanges.New = g.newExchange
+	g.shipper = newShipper(cfg)
+	var err error
+	g.metrics, err = newMetrics(cfg.Metrics, gauges{
+		active: func() float64 { return float64(g.flights.active()) },
+		queued: func() float64 { return float64(g.shipper.queued()) },
+	})
+	g.shipper.metrics = g.metrics
+	return g, err
 }
 
 // Run follows snapshots, ships records and reports status until ctx is done. It
@@ -69,6 +72,7 @@ func (g *Gateway) Run(ctx context.Context) {
 	defer stopShipping()
 	loops.Go(func() { g.followSnapshots(ctx) })
 	loops.Go(func() { g.reportStatus(ctx) })
+	loops.Go(func() { g.flights.sweep(ctx) })
 	shipped := make(chan struct{})
 	go func() { // ends when the shipper is closed, or shipping is cancelled
 		defer close(shipped)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +81,8 @@ func (b *books) Publish(_ context.Context, batch []sluice.Record) (sluice.Positi
 	if b.refuse {
 		return 0, sluice.Errorf(sluice.CodeUnavailable, "the books are closed")
 	}
-	for _, r := range batch {
+	for i := range batch {
+		r := owned(&batch[i])
 		b.records[r.ID] = r
 	}
 	select {
@@ -88,6 +90,19 @@ func (b *books) Publish(_ context.Context, batch []sluice.Record) (sluice.Positi
 	default:
 	}
 	return sluice.Position(len(b.records)), nil
+}
+
+// owned copies a record with everything that it refers to, as whoever keeps one
+// has to.
+func owned(r *sluice.Record) (own sluice.Record) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	if err := json.Unmarshal(b, &own); err != nil {
+		panic(err)
+	}
+	return own
 }
 
 // Report implements sluice.StatusSink.
@@ -121,9 +136,12 @@ func (a *admission) Admit(_ context.Context, c sluice.Claims) (sluice.Grant, err
 	if a.refuse != nil {
 		return sluice.Grant{}, a.refuse
 	}
-	kept := sluice.Claims{RequestID: c.RequestID, List: append([]sluice.Claim(nil), c.List...)}
+	kept := sluice.Claims{RequestID: strings.Clone(c.RequestID), List: slices.Clone(c.List)}
+	for i := range kept.List {
+		kept.List[i].Bucket = strings.Clone(kept.List[i].Bucket)
+	}
 	a.claims = append(a.claims, kept)
-	g := sluice.Grant{RequestID: c.RequestID}
+	g := sluice.Grant{RequestID: kept.RequestID}
 	for _, claim := range kept.List {
 		g.Standings = append(g.Standings, sluice.Standing{Claim: claim, Remaining: claim.Limit - claim.Amount, Reset: time.Second})
 	}
@@ -319,6 +337,7 @@ func (f *fixture) start(srv server) {
 	running.Go(func() { f.g.Run(ctx) })
 	f.stop = sync.OnceFunc(func() {
 		f.server.Close()
+		f.eventually("the last request ends", func() bool { return f.g.Status().Active == 0 })
 		cancel()
 		running.Wait()
 	})

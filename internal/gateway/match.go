@@ -30,7 +30,6 @@ func (e *exchange) match() (done bool, err error) {
 	if e.route.problem != nil {
 		return false, e.route.problem
 	}
-	e.x.ReadBody = func() ([]byte, error) { return e.in.Body(e.route.MaxBodyBytes) }
 	// An operation that does not exist is refused after authentication only: a
 	// CORS preflight, for one, asks with a method that no operation has.
 	e.op, e.opErr = e.surface.Operation(h.Method, stripPrefix(h.Path, e.route.StripPrefix))

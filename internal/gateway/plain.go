@@ -68,8 +68,9 @@ func (*plainLeg) Failure(h *sluice.RespHead, _ []byte) *sluice.Error {
 func (*plainLeg) Begin(h *sluice.RespHead, out *sluice.RespHead) error {
 	out.Status, out.ContentLength = h.Status, h.ContentLength
 	out.Fields.AppendAll(&h.Fields)
-	out.Fields.Del("Content-Length") // ContentLength states it
-	stripHop(&out.Fields)
+	stripNamed(&out.Fields)
+	// Content-Length is what ContentLength states.
+	out.Fields.DeleteFunc(func(f sluice.Field) bool { return isHop(f.Name) || isOurs(f.Name) })
 	return nil
 }
 

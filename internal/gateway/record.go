@@ -1,46 +1,94 @@
 package gateway
 
 import (
-	"slices"
+	"net/netip"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluicegate/sluice"
 )
 
-// record runs the log phase and queues the one record of the exchange. Strings
-// of the request are cloned: the record outlives their buffer.
+// finished is a record with the memory that it refers to, from the end of its
+// exchange until it is published.
+type finished struct {
+	record   sluice.Record
+	text     scratch
+	attempts []sluice.Attempt
+	plugins  []sluice.PluginTrace
+}
+
+// reset empties it and keeps the memory.
+func (f *finished) reset() {
+	f.record = sluice.Record{}
+	f.text.reset()
+	f.attempts, f.plugins = f.attempts[:0], f.plugins[:0]
+}
+
+// keep copies text of the request, bounded and in UTF-8: the record outlives the
+// request's buffer.
+func (f *finished) keep(s string, most int) string {
+	s = s[:min(len(s), most)]
+	if !utf8.ValidString(s) {
+		return strings.ToValidUTF8(s, "")
+	}
+	return f.text.copy(s)
+}
+
+// address copies an address as text.
+func (f *finished) address(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return f.text.address(ip)
+}
+
+// record runs the log phase and queues the one record of the exchange.
 func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 	if e.unrecorded {
 		return
 	}
-	now := e.g.cfg.Now()
-	r := sluice.Record{
-		ID: e.x.ID, Time: e.x.Start, Gateway: e.g.cfg.Name,
-		Method: keep(e.x.Original.Method, 32), Host: keep(e.x.Original.Host, 255), Path: e.path(),
-		ClientIP: ipText(e), Surface: e.surface.Name(), Operation: e.op.Name,
+	took := e.g.cfg.Now().Sub(e.x.Start)
+	f := e.g.shipper.take()
+	r := &f.record
+	*r = sluice.Record{
+		ID: f.text.copy(e.x.ID), Time: e.x.Start, Gateway: e.g.cfg.Name,
+		Method: f.keep(e.x.Original.Method, 32), Host: f.keep(e.x.Original.Host, 255), Path: f.keep(e.path(), 2048),
+		ClientIP: f.address(e.x.ClientIP), Surface: e.surface.Name(), Operation: e.op.Name,
 		Outcome: e.outcome(), Status: e.status(), Stream: e.x.Stream,
-		Usage: usage, UsageSource: source, LatencyMS: now.Sub(e.x.Start).Milliseconds(),
+		Usage: usage, UsageSource: source, LatencyMS: took.Milliseconds(),
 		BytesIn: e.bytesIn(), BytesOut: e.written,
 	}
 	if e.failure != nil {
 		r.Code = e.failure.Code
 	}
-	if !e.firstByte.IsZero() && e.answering != nil {
-		r.TTFTMS = e.firstByte.Sub(e.x.Start).Milliseconds()
+	r.TTFTMS = e.ttft().Milliseconds()
+	f.attempts = append(f.attempts, e.attempts...)
+	if len(f.attempts) > 0 {
+		r.Attempts = f.attempts
 	}
-	r.Attempts = slices.Clone(e.attempts)
-	e.nameParties(&r)
+	e.nameParties(f)
 	if e.chain != nil {
-		e.chain.Log(&e.x, &r)
+		e.chain.Log(&e.x, r)
 	}
-	r.Plugins = slices.Clone(e.x.Trace)
-	e.g.metrics.exchange(&r, now.Sub(e.x.Start), e.ttft())
-	e.g.shipper.add(r)
+	if f.plugins = append(f.plugins, e.x.Trace...); len(f.plugins) > 0 {
+		r.Plugins = f.plugins
+	}
+	e.meters().exchange(r, took, e.ttft())
+	e.g.shipper.add(f)
+}
+
+// meters are the metrics of the surface that the request came to.
+func (e *exchange) meters() *surfaceMetrics {
+	if e.route != nil {
+		return e.route.meters
+	}
+	return e.g.metrics.surface(e.surface.Name())
 }
 
 // nameParties fills in who called whom.
-func (e *exchange) nameParties(r *sluice.Record) {
+func (e *exchange) nameParties(f *finished) {
+	r := &f.record
 	if key := e.x.Consumer.Key; key != nil {
 		r.Tenant, r.User, r.Key, r.KeyID = key.Tenant, key.User, key.Name, key.ID
 	}
@@ -54,11 +102,14 @@ func (e *exchange) nameParties(r *sluice.Record) {
 		}
 	}
 	if e.ask != nil {
-		r.Model = strings.Clone(e.ask.Model)
+		r.Model = f.keep(e.ask.Model, 256)
 	}
 	if e.answering != nil && e.answering.target.account.Provider != nil {
 		p := e.answering.target.account.Provider
-		r.Provider, r.ProviderModel = p.Name, strings.Clone(p.UpstreamModel(e.ask.Model))
+		r.Provider, r.ProviderModel = p.Name, r.Model
+		if name, mapped := p.ModelMap[e.ask.Model]; mapped {
+			r.ProviderModel = name
+		}
 	}
 }
 
@@ -120,17 +171,5 @@ func (e *exchange) path() string {
 	if p == "" {
 		p, _, _ = strings.Cut(e.x.Original.Target, "?")
 	}
-	return keep(p, 2048)
-}
-
-// keep copies text of the request into the record, bounded and in UTF-8.
-func keep(s string, most int) string {
-	return strings.ToValidUTF8(strings.Clone(s[:min(len(s), most)]), "")
-}
-
-func ipText(e *exchange) string {
-	if !e.x.ClientIP.IsValid() {
-		return ""
-	}
-	return e.x.ClientIP.String()
+	return p
 }

@@ -13,8 +13,7 @@ import (
 // held at a time, and a slow client makes the target wait.
 func (e *exchange) relay(a *attempt) error {
 	e.answering = a
-	defer e.flight.bind(nil)
-	defer a.close()
+	defer a.close(&e.flight)
 	e.x.Origin, e.x.TargetStatus, e.x.Response = plugin.OriginTarget, a.status, &a.head
 	e.failure = nil // of attempts that another target mended
 	if e.chain.HasBodyFilter() && !bodyless(e.x.Request.Method, a.head.Status) {
@@ -113,7 +112,9 @@ func (e *exchange) begin() error {
 		return nil
 	}
 	e.begun = true
-	e.firstByte = e.g.cfg.Now()
+	if e.firstByte = e.x.Start; e.answering != nil {
+		e.firstByte = e.answering.reached
+	}
 	return e.in.Begin(e.x.Response)
 }
 

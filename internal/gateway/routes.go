@@ -18,6 +18,7 @@ const maxChains = 1000
 type routeState struct {
 	*sluice.Route
 	surface dialect.Surface
+	meters  *surfaceMetrics
 	// chain is compiled from the global and the route's own plugins.
 	chain *plugin.Chain
 	// service is the upstream's; nil when groups provide the targets.
@@ -57,6 +58,7 @@ func (c *compiler) addRoutes() {
 		if rs.surface == nil {
 			rs.surface = dialect.Plain{}
 		}
+		rs.meters = c.g.metrics.surface(rs.surface.Name())
 		if len(r.Paths) > 0 {
 			indexed = append(indexed, r)
 			c.out.routes[r] = rs

@@ -127,8 +127,14 @@ func (c *compiler) providerTarget(p *sluice.Provider) (target, error) {
 		return target{}, err
 	}
 	opened.APIKey = "" // the account carries it, and nothing else may
+	account := dialect.Account{Provider: &opened, APIKey: secret}
+	if preparer, ok := d.(dialect.Preparer); ok {
+		if account.Plan, err = preparer.Prepare(account); err != nil {
+			return target{}, err
+		}
+	}
 	return target{
-		name: p.Name, dialect: d, account: dialect.Account{Provider: &opened, APIKey: secret},
+		name: p.Name, dialect: d, account: account,
 		outbound: c.g.outboundFor(p.Tenant), timeouts: orTimeouts(p.Timeouts, c.g.cfg.Timeouts),
 		weight: p.Weight, priority: p.Priority, identity: identityOf(p.Type, p.BaseURL, secret, p.Name),
 	}, nil

@@ -18,97 +18,158 @@ const (
 )
 
 // shipper carries records from the pipeline to Events: a bounded queue, batches,
-// and patience. The pipeline never waits for it.
+// and patience. The pipeline never waits for it, and wakes it once for a batch
+// and not for each record.
 type shipper struct {
 	events  sluice.Events
 	log     *slog.Logger
 	batch   int
 	flush   time.Duration
-	queue   chan sluice.Record
+	most    int
 	metrics *metrics
 	dropped atomic.Uint64
+	// spare is the memory of records that were published.
+	spare sync.Pool
+	// first says that the queue is no longer empty, full that it holds a batch,
+	// or that it is closed. One pending word of each says everything.
+	first, full chan struct{}
 
-	// closing guards the queue against a send after it is closed.
-	closing sync.RWMutex
-	closed  bool
+	mu     sync.Mutex
+	queue  []*finished
+	closed bool
 }
 
-func newShipper(cfg Config, m *metrics) *shipper {
+func newShipper(cfg Config) *shipper {
 	return &shipper{
-		events: cfg.Events, log: cfg.Log, batch: cfg.Records.Batch, flush: cfg.Records.Flush,
-		queue: make(chan sluice.Record, cfg.Records.Queue), metrics: m,
+		events: cfg.Events, log: cfg.Log, batch: cfg.Records.Batch, flush: cfg.Records.Flush, most: cfg.Records.Queue,
+		spare: sync.Pool{New: func() any { return new(finished) }},
+		first: make(chan struct{}, 1), full: make(chan struct{}, 1),
 	}
+}
+
+// queued is how many records wait.
+func (s *shipper) queued() int { n, _ := s.state(); return n }
+
+// take lends the memory of a record; add gives it back once it is published.
+func (s *shipper) take() *finished {
+	f := s.spare.Get().(*finished)
+	f.reset()
+	return f
 }
 
 // add queues a record, or drops it when the queue is full: the books lose a
 // line, but traffic goes on and the loss is counted.
-func (s *shipper) add(r sluice.Record) {
-	s.closing.RLock()
-	defer s.closing.RUnlock()
-	if !s.closed {
-		select {
-		case s.queue <- r:
-			s.metrics.queued.Set(float64(len(s.queue)))
-			return
-		default:
-		}
+func (s *shipper) add(f *finished) {
+	s.mu.Lock()
+	taken := !s.closed && len(s.queue) < s.most
+	if taken {
+		s.queue = append(s.queue, f)
 	}
+	n := len(s.queue)
+	s.mu.Unlock()
+	if !taken {
+		s.spare.Put(f)
+		s.drop()
+		return
+	}
+	switch n {
+	case 1:
+		tell(s.first)
+	case s.batch:
+		tell(s.full)
+	}
+}
+
+// drop counts a record that was lost.
+func (s *shipper) drop() {
 	s.metrics.dropped.Inc()
 	if n := s.dropped.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8...: a flood of losses must not flood the log
-		s.log.Error("record dropped: the queue is full", "dropped", n, "capacity", cap(s.queue))
+		s.log.Error("record dropped: the queue is full", "dropped", n, "capacity", s.most)
+	}
+}
+
+// tell leaves a word, unless one is there.
+func tell(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
 // close ends the queue; run publishes what is in it and returns.
 func (s *shipper) close() {
-	s.closing.Lock()
-	defer s.closing.Unlock()
-	if !s.closed {
-		s.closed = true
-		close(s.queue)
-	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	tell(s.first)
+	tell(s.full)
 }
 
 // run publishes batches until the queue is closed and empty, or ctx is done.
 func (s *shipper) run(ctx context.Context) {
-	batch := make([]sluice.Record, 0, s.batch)
-	for open := true; open; {
-		batch, open = s.gather(ctx, batch[:0])
+	var batch []sluice.Record
+	var held []*finished
+	for {
+		s.wait(ctx)
+		more := true
+		if held, more = s.cut(held[:0]); len(held) == 0 && (!more || ctx.Err() != nil) {
+			return
+		}
+		batch = batch[:0]
+		for _, f := range held {
+			batch = append(batch, f.record)
+		}
 		if len(batch) > 0 {
 			s.publish(ctx, batch)
 		}
-		s.metrics.queued.Set(float64(len(s.queue)))
+		for i, f := range held {
+			s.spare.Put(f)
+			held[i] = nil
+		}
 	}
 }
 
-// gather fills a batch; an incomplete one waits for at most the flush interval
-// after its first record. open is false once there will be no more.
-func (s *shipper) gather(ctx context.Context, batch []sluice.Record) (_ []sluice.Record, open bool) {
-	select {
-	case r, ok := <-s.queue:
-		if !ok {
-			return batch, false
+// wait returns when a batch is there, when the flush interval after the first
+// record of an incomplete one is over, or when there is nothing to wait for. It
+// may also return for no reason.
+func (s *shipper) wait(ctx context.Context) {
+	n, closed := s.state()
+	if n >= s.batch || closed {
+		return
+	}
+	if n == 0 {
+		select {
+		case <-s.first:
+		case <-ctx.Done():
+			return
 		}
-		batch = append(batch, r)
-	case <-ctx.Done():
-		return batch, false
 	}
 	timer := time.NewTimer(s.flush)
 	defer timer.Stop()
-	for len(batch) < s.batch {
-		select {
-		case r, ok := <-s.queue:
-			if !ok {
-				return batch, false
-			}
-			batch = append(batch, r)
-		case <-timer.C:
-			return batch, true
-		case <-ctx.Done():
-			return batch, false
-		}
+	select {
+	case <-s.full:
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	return batch, true
+}
+
+func (s *shipper) state() (queued int, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue), s.closed
+}
+
+// cut moves the oldest records, at most a batch, to held. more is false once the
+// queue is closed and empty.
+func (s *shipper) cut(held []*finished) (_ []*finished, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.queue), s.batch)
+	held = append(held, s.queue[:n]...)
+	rest := copy(s.queue, s.queue[n:])
+	clear(s.queue[rest:])
+	s.queue = s.queue[:rest]
+	return held, rest > 0 || !s.closed
 }
 
 // publish repeats until the batch is applied: records are deduplicated by id, so
@@ -126,7 +187,7 @@ func (s *shipper) publish(ctx context.Context, batch []sluice.Record) {
 			s.log.Error("records lost at shutdown", "records", len(batch), "error", err)
 			return
 		}
-		s.log.Warn("records wait for the books", "records", len(batch), "queued", len(s.queue), "error", err)
+		s.log.Warn("records wait for the books", "records", len(batch), "queued", s.queued(), "error", err)
 		sleep(ctx, pause)
 		pause = min(pause*2, shipPauseMax)
 	}

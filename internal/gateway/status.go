@@ -44,7 +44,7 @@ func (g *Gateway) Status() sluice.GatewayStatus {
 	s := sluice.GatewayStatus{
 		Gateway: g.cfg.Name, Version: g.cfg.Version, Started: g.started, Time: g.cfg.Now(),
 		Active:        int64(g.flights.active()),
-		RecordsQueued: int64(len(g.shipper.queue)), RecordsDropped: g.shipper.dropped.Load(),
+		RecordsQueued: int64(g.shipper.queued()), RecordsDropped: g.shipper.dropped.Load(),
 	}
 	if st := g.current.Load(); st != nil {
 		s.Revision, s.Conditions = st.snapshot.Revision, st.conditions

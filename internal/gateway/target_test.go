@@ -263,24 +263,22 @@ func TestPlainRetries(t *testing.T) { onEveryTransport(t, testPlainRetries) }
 func testPlainRetries(t *testing.T, over transport) {
 	for name, c := range map[string]struct {
 		method string
+		body   int
 		bad    sluicetest.Answer
 		want   int
 	}{
-		"GET after a reset":  {"GET", sluicetest.Reset(), 200},
-		"PUT after a reset":  {"PUT", sluicetest.Reset(), 502}, // its body is gone
-		"POST after a reset": {"POST", sluicetest.Reset(), 502},
-		"GET with 500":       {"GET", sluicetest.Text(500, "own error"), 500},
-		"GET with 404":       {"GET", sluicetest.Text(404, "own error"), 404},
+		"GET after a reset":  {"GET", 0, sluicetest.Reset(), 200},
+		"PUT after a reset":  {"PUT", 1, sluicetest.Reset(), 200},
+		"PUT of a long body": {"PUT", 1 << 20, sluicetest.Reset(), 502}, // part of it is gone
+		"POST after a reset": {"POST", 1, sluicetest.Reset(), 502},
+		"GET with 500":       {"GET", 0, sluicetest.Text(500, "own error"), 500},
+		"GET with 404":       {"GET", 0, sluicetest.Text(404, "own error"), 404},
 	} {
 		f := newFixture(t, over)
 		bad, good := sluicetest.NewUpstream(t, c.bad), sluicetest.NewUpstream(t)
 		f.addService(func(_ *sluice.Route, u *sluice.Upstream) { u.Nodes[1].Priority = 1 }, bad, good)
 		f.apply()
-		body := "x"
-		if c.method == "GET" {
-			body = ""
-		}
-		if a := f.do(c.method, "/svc/x", body); a.status != c.want {
+		if a := f.do(c.method, "/svc/x", strings.Repeat("x", c.body)); a.status != c.want {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}

@@ -50,7 +50,9 @@ type inbound struct {
 	wrote   bool
 	aborted bool
 
+	// gone is what OnGone set last; mu is held while it runs.
 	mu     sync.Mutex
+	gone   func()
 	forget func() bool // undoes the last OnGone
 }
 
@@ -228,12 +230,18 @@ func (in *inbound) OnGone(f func()) {
 		in.forget()
 		in.forget = nil
 	}
-	if f != nil {
-		in.forget = context.AfterFunc(in.r.Context(), func() {
-			if !in.late() {
-				f()
-			}
-		})
+	if in.gone = f; f != nil {
+		in.forget = context.AfterFunc(in.r.Context(), in.tellGone)
+	}
+}
+
+// tellGone reports the hang-up to whoever is asking still.
+func (in *inbound) tellGone() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.gone != nil && !in.late() {
+		in.gone()
+		in.gone = nil
 	}
 }
 

@@ -134,7 +134,7 @@ const maxReplays = 3
 // Do implements [sluice.Outbound].
 func (o *Outbound) Do(call *sluice.Call) (sluice.Stream, error) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), connectKey{}, call.Connect))
-	s := &stream{call: call, cancel: cancel, ctx: ctx}
+	s := &stream{call: call, firstByte: call.FirstByte, idle: call.Idle, cancel: cancel, ctx: ctx}
 	s.timer = time.AfterFunc(time.Hour, func() { cancel(errSilent) })
 	s.timer.Stop()
 	call.Stopper().Bind(func() { cancel(context.Canceled) })
@@ -179,7 +179,11 @@ func (s *stream) roundTrip(pool *http.Transport) (resp *http.Response, stale boo
 
 // stream is an answer that is being read.
 type stream struct {
-	call   *sluice.Call
+	call *sluice.Call
+	// firstByte and idle are copies: net/http may still look at a timer when
+	// the call is its owner's again.
+	firstByte, idle time.Duration
+
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
@@ -206,7 +210,7 @@ func (s *stream) arm(d time.Duration) {
 // await starts the wait for the head.
 func (s *stream) await() {
 	if !s.answered.Load() {
-		s.arm(s.call.FirstByte)
+		s.arm(s.firstByte)
 	}
 }
 
@@ -305,7 +309,7 @@ func (s *stream) Next() ([]byte, error) {
 		s.buf = buffers.Get().(*[]byte)
 	}
 	for {
-		s.arm(s.call.Idle)
+		s.arm(s.idle)
 		n, err := s.resp.Body.Read(*s.buf)
 		s.rest()
 		if n > 0 {
