@@ -15,8 +15,12 @@ import (
 	"github.com/sluicegate/sluice"
 )
 
-// ackTTL removes the acknowledgement of a gateway that is gone for good.
-const ackTTL = 24 * time.Hour
+// ackTTL removes the acknowledgement of a gateway that is gone for good; one
+// that was silent for aliveFor does not count among the fleet.
+const (
+	ackTTL   = 24 * time.Hour
+	aliveFor = time.Minute
+)
 
 // The health of a gateway's configuration.
 const (
@@ -58,8 +62,12 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 	if !state.Published.IsZero() && state.Applied.After(state.Published) {
 		a.LagMS = state.Applied.Sub(state.Published).Milliseconds()
 	}
-	key := r.cfg.Redis.key(keyAck + a.Gateway)
+	key, fleet := r.cfg.Redis.key(keyAck+a.Gateway), r.cfg.Redis.key(keyFleet)
+	var alive *redis.IntCmd
 	_, err := r.cfg.Redis.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZAdd(ctx, fleet, redis.Z{Score: float64(a.Time.UnixMilli()), Member: a.Gateway})
+		p.ZRemRangeByScore(ctx, fleet, "-inf", strconv.FormatInt(a.Time.Add(-aliveFor).UnixMilli(), 10))
+		alive = p.ZCard(ctx, fleet)
 		p.HSet(ctx, key, "rev", a.Revision, "refused", a.Refused, "reason", a.Reason, "health", a.Health,
 			"version", a.Version, "lag_ms", a.LagMS, "at", a.Time.UnixMilli())
 		p.Expire(ctx, key, ackTTL)
@@ -68,8 +76,14 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 	if err != nil {
 		return unavailable(fmt.Errorf("acknowledge revision %d: %w", a.Revision, err))
 	}
+	r.fleet.Store(alive.Val())
 	return nil
 }
+
+// Gateways is how many gateways were alive at this one's last report, itself
+// included, and 1 before the first: what the local share of a limit divides by.
+// It keeps its value while Redis is away.
+func (r *RedisSnapshots) Gateways() int { return int(max(1, r.fleet.Load())) }
 
 // Annotate returns a sink that adds what the reader knows to every status before
 // it passes it to next: objects that could not be decoded, and what the reader

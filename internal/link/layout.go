@@ -32,6 +32,7 @@ const (
 	keyNext     = "config:next:"    // <sync id>:<hash>: a full sync in the making
 	keyToken    = "auth:token:"     // <SHA-256 of the token, hex>: a hash
 	keyAck      = "config:ack:"     // <gateway>: a hash
+	keyFleet    = "config:gateways" // a sorted set: gateways by their last report
 
 	fieldPlugins = "global_plugins"
 	fieldUser    = "disabled_user:"

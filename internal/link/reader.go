@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -89,6 +90,7 @@ type RedisSnapshots struct {
 	saver *saver
 
 	mirror *mirror // Run's alone; nil makes the next read a full one
+	fleet  atomic.Int64
 
 	mu      sync.Mutex
 	state   SnapshotState

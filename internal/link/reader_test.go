@@ -162,6 +162,16 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 	if acks, err := p.Acks(t.Context()); err != nil || len(acks) != 1 || acks[0].Health != link.HealthOK || acks[0].Version != "1.0" {
 		t.Errorf("acknowledgements %+v, %v", acks, err)
 	}
+	for i, want := range []int{2, 1} { // another gateway reports, then is silent for a minute
+		at := time.Now().Add(time.Duration(i) * 2 * time.Minute)
+		if want == 2 {
+			must(t, r.Report(t.Context(), sluice.GatewayStatus{Gateway: "g2", Time: at}))
+		}
+		must(t, r.Report(t.Context(), sluice.GatewayStatus{Gateway: "g1", Time: at}))
+		if n := r.Gateways(); n != want {
+			t.Errorf("%d gateways share the limits, want %d", n, want)
+		}
+	}
 	must(t, c.HSet(t.Context(), "config:manifest", "schema", "99").Err())
 	refused("a newer schema", "schema 99")
 	reset()

@@ -108,7 +108,7 @@ func dump(t testing.TB, c *redis.Client) map[string]map[string]string {
 		keys, err := c.Keys(t.Context(), pattern).Result()
 		must(t, err)
 		for _, k := range keys {
-			if k == "config:rev" || k == "config:changes" || strings.HasPrefix(k, "config:ack:") {
+			if k == "config:rev" || k == "config:changes" || k == "config:gateways" || strings.HasPrefix(k, "config:ack:") {
 				continue
 			}
 			fields, err := c.HGetAll(t.Context(), k).Result()

@@ -139,7 +139,7 @@ func TestRedisAdmissionIsExactAcrossGateways(t *testing.T) {
 // that those of long requests are given away while they run.
 func TestLeases(t *testing.T) {
 	server := sluicetest.Redis(t)
-	lease := func(c *link.RedisAdmissionConfig) { c.Lease = 300 * time.Millisecond }
+	lease := func(c *link.RedisAdmissionConfig) { c.Lease = 600 * time.Millisecond }
 	alive, dead := admission(t, server, "", lease), admission(t, server, "", lease)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -148,7 +148,7 @@ func TestLeases(t *testing.T) {
 	mustAdmit(t, dead, "orphan", slots("s", 2))
 	mustRefuse(t, alive, "third", sluice.CodeConcurrency, slots("s", 2))
 	eventually(t, "the orphan's slot", func() bool { _, err := admit(t, alive, "heir", slots("s", 2)); return err == nil })
-	time.Sleep(2 * 300 * time.Millisecond) // the lease would be over without its renewal
+	time.Sleep(2 * 600 * time.Millisecond) // the lease would be over without its renewal
 	mustRefuse(t, dead, "fourth", sluice.CodeConcurrency, slots("s", 2))
 	settle(t, alive, g, 0)
 	mustAdmit(t, dead, "fifth", slots("s", 2))
@@ -190,7 +190,7 @@ func TestHungRedis(t *testing.T) {
 	if n := admitted.Load(); n < 100 || n > 110 {
 		t.Errorf("%d admitted, want this gateway's quarter of 400", n)
 	}
-	if n := slow.Load(); n > 10+2*seconds { // those in flight when it hung, then one a second
+	if n := slow.Load(); n > 50+2*seconds { // those in flight when it hung, then one a second, and a busy machine
 		t.Errorf("%d requests waited in %d s", n, seconds)
 	}
 	server.Signal(t, syscall.SIGCONT)
