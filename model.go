@@ -1,6 +1,9 @@
 package sluice
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Model describes what clients may ask for by name: its size, its abilities
 // and its price. A group serves a model when one of its providers does.
@@ -26,6 +29,9 @@ type Model struct {
 	Status     Status   `json:"status,omitempty" enum:"active,disabled"`
 }
 
+// modelOperations are the values of Model.Operations.
+var modelOperations = []string{"chat", "completions", "embeddings", "images", "audio", "moderations", "rerank"}
+
 // Kind returns [KindModel].
 func (*Model) Kind() Kind { return KindModel }
 
@@ -45,6 +51,11 @@ func (m *Model) Validate() error {
 	}
 	if m.CostPerToken < 0 {
 		return Errorf(CodeInvalidRequest, "cost_per_token must not be negative").At("/cost_per_token")
+	}
+	for i, op := range m.Operations {
+		if !slices.Contains(modelOperations, op) {
+			return Errorf(CodeInvalidRequest, "operation %q must be one of %v", clip(op), modelOperations).At(fmt.Sprintf("/operations/%d", i))
+		}
 	}
 	return validStatus(m.Status)
 }

@@ -3,6 +3,7 @@ package sluice
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 )
 
 // Provider is an upstream LLM account: where it is, what dialect it speaks,
@@ -77,10 +78,26 @@ func (p *Provider) Validate() error {
 			return Errorf(CodeInvalidRequest, "model %q is not a model name", clip(m)).At(fmt.Sprintf("/models/%d", i))
 		}
 	}
+	if err := p.validModelMap(); err != nil {
+		return err
+	}
 	if err := p.Timeouts.validate("/timeouts"); err != nil {
 		return err
 	}
 	return validStatus(p.Status)
+}
+
+// validModelMap checks both sides of the map.
+func (p *Provider) validModelMap() error {
+	if len(p.ModelMap) > 1000 {
+		return Errorf(CodeInvalidRequest, "model_map has at most 1000 entries").At("/model_map")
+	}
+	for ours, theirs := range p.ModelMap {
+		if !modelNamePattern.MatchString(ours) || theirs == "" || len(theirs) > 256 {
+			return Errorf(CodeInvalidRequest, "model_map entry %q must map a model name to a text of 1 to 256 bytes", clip(ours)).At("/model_map")
+		}
+	}
+	return nil
 }
 
 // Refs implements [Object].
@@ -102,11 +119,17 @@ func (p *Provider) UpstreamModel(model string) string {
 	return model
 }
 
+// validPort accepts a port of a URL, which may be absent.
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
+}
+
 // validBaseURL accepts absolute http(s) URLs without credentials, query or
 // fragment: those would leak or be lost.
 func validBaseURL(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !validPort(u.Port()) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return Errorf(CodeInvalidRequest, "base_url must be http(s)://host[:port][/path] without credentials, query or fragment").At("/base_url")
 	}
 	return nil

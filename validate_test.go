@@ -87,6 +87,9 @@ func TestValidateRefuses(t *testing.T) {
 		{sluice.KindProvider, `{"base_url":"https://user:pw@x"}`, "/base_url"},
 		{sluice.KindProvider, `{"base_url":"https://x?key=1"}`, "/base_url"},
 		{sluice.KindProvider, `{"base_url":"x/v1"}`, "/base_url"},
+		{sluice.KindProvider, `{"base_url":"http://x:99999/v1"}`, "/base_url"},
+		{sluice.KindProvider, `{"model_map":{"a":""}}`, "/model_map"},
+		{sluice.KindProvider, `{"model_map":{"a b":"c"}}`, "/model_map"},
 		{sluice.KindProvider, `{"weight":-3}`, "/weight"},
 		{sluice.KindProvider, `{"priority":101}`, "/priority"},
 		{sluice.KindProvider, `{"models":[""]}`, "/models/0"},
@@ -98,6 +101,7 @@ func TestValidateRefuses(t *testing.T) {
 		{sluice.KindModel, `{"max_output_tokens":-1}`, "/max_output_tokens"},
 		{sluice.KindModel, `{"cost_per_token":-0.1}`, "/cost_per_token"},
 		{sluice.KindModel, `{"status":"x"}`, "/status"},
+		{sluice.KindModel, `{"operations":["chat","fly"]}`, "/operations/1"},
 
 		{sluice.KindUpstream, `{"scheme":"ftp"}`, "/scheme"},
 		{sluice.KindUpstream, `{"nodes":[]}`, "/nodes"},
