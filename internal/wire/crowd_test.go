@@ -89,6 +89,12 @@ func (c *crowd) drip(t *testing.T) {
 	c.order(t, "drip")
 }
 
+// drive makes one client ask n times, one request after the other.
+func (c *crowd) drive(t *testing.T, addr string, n int) {
+	t.Helper()
+	c.order(t, fmt.Sprintf("drive %s %d", addr, n))
+}
+
 // leave makes the clients hang up.
 func (c *crowd) leave(t *testing.T) {
 	t.Helper()
@@ -134,6 +140,8 @@ func crowdMain(in io.Reader, out io.Writer) error {
 		case "drip":
 			close(release)
 			err = readDrips(conns)
+		case "drive":
+			err = driveOne(order)
 		case "leave":
 			for _, c := range conns {
 				c.Close()
@@ -146,7 +154,8 @@ func crowdMain(in io.Reader, out io.Writer) error {
 	}
 }
 
-// serveDrips answers every request with one event and, once released, the rest.
+// serveDrips answers every GET with one event and, once released, the rest, and
+// every POST at once.
 func serveDrips(ln net.Listener, release chan struct{}) {
 	for {
 		c, err := ln.Accept()
@@ -155,7 +164,14 @@ func serveDrips(ln net.Listener, release chan struct{}) {
 		}
 		go func() {
 			defer c.Close()
-			if _, err := http.ReadRequest(bufio.NewReaderSize(c, 512)); err != nil {
+			r := bufio.NewReaderSize(c, 512)
+			req, err := http.ReadRequest(r)
+			for err == nil && req.Method == "POST" {
+				io.Copy(io.Discard, req.Body)
+				io.WriteString(c, leanAnswer)
+				req, err = http.ReadRequest(r)
+			}
+			if err != nil {
 				return
 			}
 			io.WriteString(c, dripHead+"5\r\ndata\n\r\n")
@@ -193,6 +209,29 @@ func openAll(order string) (conns []net.Conn, err error) {
 		}
 	}
 	return conns, nil
+}
+
+func driveOne(order string) error {
+	var addr string
+	var n int
+	if _, err := fmt.Sscanf(order, "drive %s %d", &addr, &n); err != nil {
+		return err
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	b := make([]byte, len(leanAnswer))
+	for range n {
+		if _, err := io.WriteString(c, leanRequest); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readDrips(conns []net.Conn) error {
