@@ -126,7 +126,7 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 // and the prefix to show for it. 256 random bits need no slow hash; the
 // checksum lets secret scanners and clients spot a mistyped key offline.
 func NewToken(env string) (token, prefix string) {
-	prefix = "slc_" + env + "_" + randomBase62(10)
+	prefix = tokenStart + env + "_" + randomBase62(10)
 	body := prefix + "_" + randomBase62(43)
 	return fmt.Sprintf("%s_%s", body, encodeBase62(uint64(crc32.ChecksumIEEE([]byte(body))), 6)), prefix
 }
@@ -135,10 +135,44 @@ func NewToken(env string) (token, prefix string) {
 // [NewToken]; it says nothing about whether the key exists.
 func WellFormedToken(token string) bool {
 	cut := strings.LastIndexByte(token, '_')
-	if cut < 0 || !strings.HasPrefix(token, "slc_") {
+	if cut < 0 || !strings.HasPrefix(token, tokenStart) {
 		return false
 	}
 	return token[cut+1:] == encodeBase62(uint64(crc32.ChecksumIEEE([]byte(token[:cut]))), 6)
+}
+
+// tokenStart begins every token.
+const tokenStart = "slc_"
+
+// FindToken returns where the first token of [NewToken] stands in a text from
+// outside, whatever surrounds it.
+func FindToken(text string) (start, end int, ok bool) {
+	for {
+		i := strings.Index(text[end:], tokenStart)
+		if i < 0 {
+			return 0, 0, false
+		}
+		start = end + i
+		end = start + len(tokenStart)
+		for end < len(text) && (text[end] == '_' || strings.IndexByte(base62, text[end]) >= 0) {
+			end++
+		}
+		if WellFormedToken(text[start:end]) {
+			return start, end, true
+		}
+	}
+}
+
+// MaskTokens replaces what makes the tokens in a text secret; their prefix
+// stays, so that people can tell which key it was.
+func MaskTokens(text string) string {
+	start, end, ok := FindToken(text)
+	if !ok {
+		return text
+	}
+	token := text[start:end]
+	prefix := token[:len(token)-len("_")-43-len("_")-6]
+	return text[:start] + prefix + "_***" + MaskTokens(text[end:])
 }
 
 // randomBase62 returns n unbiased random characters.

@@ -83,3 +83,23 @@ func TestAllowsModel(t *testing.T) {
 		}
 	}
 }
+
+// TestFindToken: a key that is not found in a URL ends up in logs.
+func TestFindToken(t *testing.T) {
+	token, prefix := sluice.NewToken("live")
+	for _, c := range []struct {
+		text, masked string
+	}{
+		{token, prefix + "_***"},
+		{"a=" + token + "&b=" + token, "a=" + prefix + "_***&b=" + prefix + "_***"},
+		{"slc_ slc_live_x /" + token + "/x", "slc_ slc_live_x /" + prefix + "_***/x"},
+		{"slc_live_not-a-key", "slc_live_not-a-key"},
+		{token + "x", token + "x"},
+		{"", ""},
+	} {
+		_, _, found := sluice.FindToken(c.text)
+		if got := sluice.MaskTokens(c.text); got != c.masked || found != (c.text != c.masked) {
+			t.Errorf("%q becomes %q, want %q", c.text, got, c.masked)
+		}
+	}
+}

@@ -1,8 +1,8 @@
 package gateway
 
 import (
+	"encoding/hex"
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -30,6 +30,10 @@ func (e *exchange) capture() error {
 		return err
 	}
 	e.canonical = h.Path
+	if h.Method == "TRACE" {
+		// RFC 9110, section 9.3.8: it would echo credentials back.
+		return sluice.Errorf(sluice.CodeMethodNotAllowed, "TRACE is not allowed")
+	}
 	if h.Method == "CONNECT" || asksForUpgrade(&h.Fields) {
 		return sluice.Errorf(sluice.CodeUnsupported, "CONNECT and WebSocket connections are not supported")
 	}
@@ -101,23 +105,40 @@ func asksForUpgrade(f *sluice.Fields) bool {
 	return strings.EqualFold(f.Get("Upgrade"), "websocket")
 }
 
-// refuseQueryKeys refuses a request that carries one of our tokens in its query,
-// whatever the parameter: URLs end up in logs, histories and referrers.
+// maxDecodings is how often a query may be percent-encoded for a key in it to be
+// found: the gateways and services behind us may each decode once.
+const maxDecodings = 3
+
+// refuseQueryKeys refuses a request that carries one of our tokens anywhere in
+// its query: URLs end up in logs, histories and referrers.
 func refuseQueryKeys(query string) error {
-	for rest := query; rest != ""; {
-		var pair string
-		pair, rest, _ = strings.Cut(rest, "&")
-		_, value, _ := strings.Cut(pair, "=")
-		if strings.Contains(value, "%") {
-			if decoded, err := url.QueryUnescape(value); err == nil {
-				value = decoded
-			}
-		}
-		if strings.HasPrefix(value, "slc_") {
+	for range maxDecodings {
+		if _, _, found := sluice.FindToken(query); found {
 			return errQueryKey()
 		}
+		if !strings.Contains(query, "%") {
+			return nil
+		}
+		query = decodeEscapes(query)
 	}
 	return nil
+}
+
+// decodeEscapes decodes every valid %XX and leaves the others, because services
+// differ in what they do about those.
+func decodeEscapes(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if b, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				out = append(out, b[0])
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
 }
 
 // refuseQueryCredentials refuses the parameters in which LLM clients put keys,

@@ -30,6 +30,7 @@ func testBadRequests(t *testing.T, over transport) {
 	f.addService(func(r *sluice.Route, _ *sluice.Upstream) { r.MaxBodyBytes = 1000; r.Methods = []string{"POST"} }, u)
 	f.apply()
 	const chat = "/v1/chat/completions"
+	token, _ := sluice.NewToken("test")
 	for _, c := range []struct {
 		name, method, path, body string
 		fields                   []string
@@ -65,7 +66,13 @@ func testBadRequests(t *testing.T, over transport) {
 		{"ambiguous route", "POST", "/svc%2fx", ``, nil, 400, sluice.CodeInvalidRequest},
 		{"NUL", "POST", "/svc/%00", ``, nil, 400, sluice.CodeInvalidRequest},
 		{"websocket", "GET", "/svc/x", ``, []string{"Connection: Upgrade", "Upgrade: websocket"}, 501, sluice.CodeUnsupported},
-		{"key in the query", "POST", "/svc/x?a=1&whatever=slc%5Ftest_x", ``, nil, 401, sluice.CodeUnauthorized},
+		{"TRACE", "TRACE", "/svc/x", ``, nil, 405, sluice.CodeMethodNotAllowed},
+		{"key in the query", "POST", "/svc/x?a=1&whatever=" + token, ``, nil, 401, sluice.CodeUnauthorized},
+		{"key in the query, encoded", "POST", "/svc/x?a=%zz&k=%73lc%5F" + token[4:], ``, nil, 401, sluice.CodeUnauthorized},
+		{"key in the query, encoded twice", "POST", "/svc/x?k=%2573lc_" + token[4:], ``, nil, 401, sluice.CodeUnauthorized},
+		{"key in the query after a semicolon", "POST", "/svc/x?a=1;key=" + token, ``, nil, 401, sluice.CodeUnauthorized},
+		{"key as the whole query", "POST", "/svc/x?" + token, ``, nil, 401, sluice.CodeUnauthorized},
+		{"key in the query with a scheme", "POST", "/svc/x?h=Bearer%20" + token, ``, nil, 401, sluice.CodeUnauthorized},
 		{"key in the query of an LLM", "POST", chat + "?key=anything", chatBody("m1", ""), nil, 401, sluice.CodeUnauthorized},
 	} {
 		a := f.do(c.method, c.path, c.body, c.fields...)
@@ -82,6 +89,20 @@ func testBadRequests(t *testing.T, over transport) {
 	}
 	if n := u.Connections(); n != 0 {
 		t.Errorf("%d connections to the upstream", n)
+	}
+}
+
+// A key that a client put into the path must not stay in the books for everyone
+// who reads records.
+func TestRecordMasksKeysInThePath(t *testing.T) { onEveryTransport(t, testRecordMasksKeysInThePath) }
+
+func testRecordMasksKeysInThePath(t *testing.T, over transport) {
+	f := newFixture(t, over)
+	f.apply()
+	token, prefix := sluice.NewToken("test")
+	a := f.do("GET", "/nowhere/"+token+"/x", "")
+	if r := f.recordOf(a.header.Get("X-Request-Id")); r.Path != "/nowhere/"+prefix+"_***/x" {
+		t.Errorf("the record has %s", r.Path)
 	}
 }
 

@@ -171,5 +171,5 @@ func (e *exchange) path() string {
 	if p == "" {
 		p, _, _ = strings.Cut(e.x.Original.Target, "?")
 	}
-	return p
+	return sluice.MaskTokens(p)
 }
