@@ -125,8 +125,8 @@ type Dialect interface {
 	// base URL, its settings. Errors are [sluice.CodeInvalidRequest] with the
 	// field.
 	Check(p *sluice.Provider) error
-	// Open begins one attempt of an ask at an account. What the dialect cannot
-	// express is [sluice.CodeUnsupported] or [sluice.CodeInvalidRequest].
+	// Open begins one attempt of an ask at an account, and ends the one before:
+	// the legs of an ask may share memory. What the dialect cannot express is [sluice.CodeUnsupported] or [sluice.CodeInvalidRequest].
 	Open(ask *Ask, account Account) (Leg, error)
 }
 

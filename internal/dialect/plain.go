@@ -1,6 +1,10 @@
 package dialect
 
-import "github.com/sluicegate/sluice"
+import (
+	"sync"
+
+	"github.com/sluicegate/sluice"
+)
 
 // Plain is the surface of plain services ([sluice.SurfaceHTTP]): any method and
 // path, a body that nobody reads, and errors in Sluice's own format (feature
@@ -20,7 +24,21 @@ func (Plain) ReadsBody() bool { return false }
 
 // Ask returns an ask with the operation and the head only.
 func (Plain) Ask(op Operation, h *sluice.Head, body []byte) (*Ask, error) {
-	return &Ask{Surface: sluice.SurfaceHTTP, Operation: op, Choices: 1, Head: h, Body: body}, nil
+	a := plainAsks.Get().(*plainAsk)
+	a.ask = Ask{Surface: sluice.SurfaceHTTP, Operation: op, Choices: 1, Head: h, Body: body, Detail: a}
+	return &a.ask, nil
+}
+
+// plainAsk is an ask whose memory is used again.
+type plainAsk struct{ ask Ask }
+
+// plainAsks are those that no exchange uses.
+var plainAsks = sync.Pool{New: func() any { return new(plainAsk) }}
+
+// Release implements [Releaser].
+func (a *plainAsk) Release() {
+	a.ask = Ask{}
+	plainAsks.Put(a)
 }
 
 // Error renders the error as Sluice's own JSON object.

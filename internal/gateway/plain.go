@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"sync"
+
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 )
@@ -22,7 +24,18 @@ func (plainDialect) Check(*sluice.Provider) error { return nil }
 
 // Open implements [dialect.Dialect].
 func (d plainDialect) Open(ask *dialect.Ask, _ dialect.Account) (dialect.Leg, error) {
-	return &plainLeg{plainDialect: d, ask: ask}, nil
+	l := plainLegs.Get().(*plainLeg)
+	*l = plainLeg{plainDialect: d, ask: ask}
+	return l, nil
+}
+
+// plainLegs are those that no exchange uses.
+var plainLegs = sync.Pool{New: func() any { return new(plainLeg) }}
+
+// Release implements [dialect.Releaser].
+func (l *plainLeg) Release() {
+	*l = plainLeg{}
+	plainLegs.Put(l)
 }
 
 // plainLeg is one attempt at a node: bytes pass untouched.

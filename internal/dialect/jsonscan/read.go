@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"unicode/utf8"
+	"unsafe"
 )
 
 func hasEscape(b []byte) bool { return bytes.IndexByte(b, '\\') >= 0 }
@@ -24,6 +25,26 @@ func Text(doc []byte, v Value) (string, bool) {
 		return "", false
 	}
 	return s, true
+}
+
+// Span is [Text] without a copy: where the string holds no escape it lies in doc
+// and is valid as long as that.
+func Span(doc []byte, v Value) (string, bool) {
+	if v.Kind != String {
+		return "", false
+	}
+	raw := doc[v.Start+1 : v.End-1]
+	if hasEscape(raw) || !utf8.Valid(raw) {
+		return Text(doc, v)
+	}
+	return unsafe.String(unsafe.SliceData(raw), len(raw)), true
+}
+
+// Empty reports whether an object or array holds nothing. Nothing in it is
+// validated again.
+func Empty(doc []byte, v Value) bool {
+	i := skipSpace(doc, v.Start+1)
+	return v.Kind == Array && doc[i] == ']' || v.Kind == Object && doc[i] == '}'
 }
 
 // Is reports whether the value is a string with exactly this text, without

@@ -3,6 +3,7 @@ package openai
 import (
 	"mime"
 	"strings"
+	"sync"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
@@ -16,8 +17,25 @@ const (
 	maxTokens    = 1_000_000_000
 )
 
-// asked is an ask with what splicing its body takes, in one allocation.
+// asked is an ask and its attempts, whose memory serves one exchange after the
+// other.
 type asked struct {
+	reading
+	leg leg
+}
+
+// askeds are those that no exchange uses.
+var askeds = sync.Pool{New: func() any { return new(asked) }}
+
+// Release implements [dialect.Releaser].
+func (a *asked) Release() {
+	a.reading = reading{}
+	a.leg.drop()
+	askeds.Put(a)
+}
+
+// reading is an ask with what splicing its body takes.
+type reading struct {
 	ask      dialect.Ask
 	endpoint *endpoint
 	// model is where the model's name stands: the whole string of JSON, or the
@@ -38,7 +56,8 @@ type span struct{ start, end int }
 
 // newAsk is [Surface.Ask].
 func newAsk(op dialect.Operation, h *sluice.Head, body []byte) (*dialect.Ask, error) {
-	a := &asked{endpoint: endpointAt(op.Path)}
+	a := askeds.Get().(*asked)
+	a.endpoint = endpointAt(op.Path)
 	a.ask = dialect.Ask{Surface: Name, Operation: op, Choices: 1, Head: h, Body: body, Detail: a}
 	if op.Local {
 		a.ask.Model = op.Model
@@ -138,7 +157,7 @@ func memberNamed(name []byte) (member, error) {
 		odd = odd || c >= 'A' && c <= 'Z' || c >= 0x80
 	}
 	for i := range memberNames {
-		if string(name) == memberNames[i] {
+		if len(name) == len(memberNames[i]) && string(name) == memberNames[i] {
 			return member(i), nil
 		}
 		if odd && strings.EqualFold(string(name), memberNames[i]) {
@@ -178,14 +197,22 @@ func (a *asked) readJSON() error {
 
 // interpret takes the found members one by one.
 func (a *asked) interpret(found *[memberCount]jsonscan.Value) error {
-	for _, read := range []func(*[memberCount]jsonscan.Value) error{
-		a.readModel, a.readStream, a.readCaps, a.readContent, a.readTools, a.readStore,
-	} {
-		if err := read(found); err != nil {
-			return err
-		}
+	if err := a.readModel(found); err != nil {
+		return err
 	}
-	return nil
+	if err := a.readStream(found); err != nil {
+		return err
+	}
+	if err := a.readCaps(found); err != nil {
+		return err
+	}
+	if err := a.readContent(found); err != nil {
+		return err
+	}
+	if err := a.readTools(found); err != nil {
+		return err
+	}
+	return a.readStore(found)
 }
 
 // invalid blames a member.
@@ -201,7 +228,7 @@ func (a *asked) readModel(found *[memberCount]jsonscan.Value) error {
 	if v.Kind == jsonscan.None {
 		return invalid(mModel, "is required")
 	}
-	name, ok := jsonscan.Text(a.ask.Body, v)
+	name, ok := jsonscan.Span(a.ask.Body, v)
 	if !ok {
 		return invalid(mModel, "must be a string, not %s", v.Kind)
 	}
@@ -288,7 +315,7 @@ func (a *asked) readContent(found *[memberCount]jsonscan.Value) error {
 		if v.Kind != jsonscan.Array {
 			return invalid(mMessages, "must be an array")
 		}
-		if e := v.Elements(a.ask.Body); !e.Next() {
+		if jsonscan.Empty(a.ask.Body, v) {
 			return invalid(mMessages, "must not be empty")
 		}
 		return a.readMessages(v)
@@ -328,9 +355,7 @@ func (a *asked) readTools(found *[memberCount]jsonscan.Value) error {
 		if v.Kind != jsonscan.Array {
 			return invalid(m, "must be an array, not %s", v.Kind)
 		}
-		if e := v.Elements(a.ask.Body); e.Next() {
-			a.ask.NeedsFunctions = true
-		}
+		a.ask.NeedsFunctions = a.ask.NeedsFunctions || !jsonscan.Empty(a.ask.Body, v)
 	}
 	for _, m := range [...]member{mToolChoice, mFunctionCall} {
 		v := found[m]

@@ -109,32 +109,35 @@ func (f flavor) root(p *sluice.Provider) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, RawPath: path, Path: path}, nil
 }
 
-// target is the request target of an operation.
-func (f flavor) target(root *url.URL, op dialect.Operation, account *dialect.Account) string {
+// target is the request target of an operation's path.
+func (f flavor) target(root *url.URL, path string, account *dialect.Account) string {
 	switch {
 	case !f.azure:
-		return root.Path + op.Path
+		return root.Path + path
 	case account.Provider.APIVersion == "":
-		return root.Path + "/openai/v1" + op.Path
+		return root.Path + "/openai/v1" + path
 	default:
-		return root.Path + "/openai/deployments/" + url.PathEscape(account.Model) + op.Path +
+		return root.Path + "/openai/deployments/" + url.PathEscape(account.Model) + path +
 			"?api-version=" + url.QueryEscape(account.Provider.APIVersion)
 	}
 }
 
-// Open implements [dialect.Dialect] for asks of the OpenAI surface.
+// Open implements [dialect.Dialect] for asks of the OpenAI surface. The leg lies
+// in the ask's memory, so it ends the one that was opened before.
 func (f flavor) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, error) {
 	a, ok := ask.Detail.(*asked)
 	if !ok || a.endpoint == nil {
 		return nil, sluice.Errorf(sluice.CodeUnsupported, "type %s cannot answer the %s surface", f.name, ask.Surface)
 	}
-	root, err := f.root(account.Provider)
-	if err != nil {
-		return nil, err
+	prepared, ok := account.Plan.(*plan)
+	if !ok {
+		var err error
+		if prepared, err = f.prepare(&account); err != nil {
+			return nil, err
+		}
 	}
-	l := &leg{flavor: f, asked: a, account: account, root: root}
-	l.scrub = newScrubber(account.APIKey, root.Host, f.secretBase(root))
-	return l, nil
+	a.leg.start(a, prepared, account)
+	return &a.leg, nil
 }
 
 // secretBase is the part of the base URL that no answer may show: the resource

@@ -5,28 +5,45 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
-// holdMost is how much of a document is held back until it is known to be
-// whole: more than any chat answer. A larger one (pictures, embeddings by the
-// thousand) passes as it comes; if it then breaks off, so does the client's.
-const holdMost = 256 << 10
+const (
+	// holdMost is how much of a document is held back until it is known to be
+	// whole: more than any chat answer. A larger one (pictures, embeddings by
+	// the thousand) passes as it comes; if it then breaks off, so does the
+	// client's.
+	holdMost = 256 << 10
+	// keptHeld is the most that idle memory keeps.
+	keptHeld = 64 << 10
+)
 
-// document is a JSON answer. Its bytes are not changed.
+// document is a JSON answer. Its bytes are not changed. What is held back is
+// read once, when it is whole; a larger one is read as it passes.
 type document struct {
-	leg    *leg
+	leg  *leg
+	held []byte
+	// found is what held says, once it was read.
+	found found
+	read  bool
+	// scan reads what passes; nil while everything is held back.
 	scan   *jsonscan.Stream
-	held   []byte
-	open   bool // held back no more
 	given  bool // the client has some of it
 	bytes  int64
 	window window
 }
 
-func newDocument(l *leg) *document {
-	d := &document{leg: l, scan: jsonscan.NewStream("usage", "error", "object"), window: window{scrub: l.scrub}}
-	if name := d.required(); name != "" {
-		d.scan.Watch(name)
+// found is what matters of a document that is held back.
+type found struct {
+	usage, failure, object jsonscan.Value
+	required               bool
+	err                    error
+}
+
+// start begins another answer; nil drops the last.
+func (d *document) start(l *leg) {
+	if cap(d.held) > keptHeld {
+		d.held = nil
 	}
-	return d
+	d.window.start(l)
+	*d = document{leg: l, held: d.held[:0], window: d.window}
 }
 
 // required is the member without which a document is no answer, "" when there
@@ -44,41 +61,103 @@ func (d *document) required() string {
 }
 
 func (d *document) feed(b []byte) ([]byte, error) {
+	d.bytes += int64(len(b))
+	if d.scan == nil {
+		d.held = append(d.held, b...)
+		if len(d.held) > holdMost {
+			return d.release()
+		}
+		return nil, d.begin()
+	}
 	if err := d.scan.Write(b); err != nil {
 		return nil, d.leg.broken(err.Error())
-	}
-	d.bytes += int64(len(b))
-	if !d.open {
-		d.held = append(d.held, b...)
-		if len(d.held) <= holdMost {
-			return nil, nil
-		}
-		if err := d.check(); err != nil {
-			return nil, err
-		}
-		d.open, b, d.held = true, d.held, nil
 	}
 	return d.give(d.window.pass(b)), nil
 }
 
-func (d *document) finish() ([]byte, error) {
-	if err := d.scan.End(); err != nil {
-		if d.bytes == 0 {
-			return nil, d.leg.broken("it is empty")
+// begin refuses at once what is no document from its first byte on, instead of
+// waiting for more of it.
+func (d *document) begin() error {
+	for _, c := range d.held {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '{':
+			return nil
 		}
+		return d.leg.broken("it is not a JSON object")
+	}
+	return nil
+}
+
+// release ends holding back.
+func (d *document) release() ([]byte, error) {
+	d.scan = jsonscan.NewStream("usage", "error", "object")
+	if name := d.required(); name != "" {
+		d.scan.Watch(name)
+	}
+	if err := d.scan.Write(d.held); err != nil {
 		return nil, d.leg.broken(err.Error())
 	}
-	if d.open {
-		return d.give(d.window.rest()), nil
-	}
-	if err := d.check(); err != nil {
+	if err := d.refused(d.scan.Captured("error"), d.scan.Captured("object")); err != nil {
 		return nil, err
 	}
-	if name := d.required(); name != "" && !d.scan.Seen(name) {
+	b := d.held
+	d.held = nil
+	return d.give(d.window.pass(b)), nil
+}
+
+// look reads what is held back.
+func (d *document) look() *found {
+	if d.read {
+		return &d.found
+	}
+	d.read = true
+	f, required := &d.found, d.required()
+	members := jsonscan.Document(d.held)
+	for members.Next() {
+		switch key := members.Key(); string(key) {
+		case "usage":
+			f.usage = members.Value()
+		case "error":
+			f.failure = members.Value()
+		case "object":
+			f.object = members.Value()
+		case required:
+			f.required = true
+		}
+	}
+	if err := members.Err(); err != nil {
+		f.err = err
+	}
+	return f
+}
+
+func (d *document) finish() ([]byte, error) {
+	switch {
+	case d.bytes == 0:
+		return nil, d.leg.broken("it is empty")
+	case d.scan != nil:
+		return d.finishScan()
+	}
+	f := d.look()
+	if f.err != nil {
+		return nil, d.leg.broken(f.err.Error())
+	}
+	if err := d.refused(f.failure.In(d.held), f.object.In(d.held)); err != nil {
+		return nil, err
+	}
+	if name := d.required(); name != "" && !f.required {
 		return nil, d.leg.broken("it holds no " + name)
 	}
-	d.open = true
-	return d.give(d.leg.scrub.answer(d.held)), nil
+	return d.give(d.leg.scrubber().answer(d.held)), nil
+}
+
+func (d *document) finishScan() ([]byte, error) {
+	if err := d.scan.End(); err != nil {
+		return nil, d.leg.broken(err.Error())
+	}
+	return d.give(d.window.rest()), nil
 }
 
 func (d *document) give(b []byte) []byte {
@@ -86,12 +165,9 @@ func (d *document) give(b []byte) []byte {
 	return b
 }
 
-// check recognises an error that was sent as a success.
-func (d *document) check() error {
-	if e := d.scan.Captured("error"); len(e) > 0 && (e[0] == '{' || e[0] == '"') {
-		return d.leg.embedded(d.held)
-	}
-	if string(d.scan.Captured("object")) == `"error"` {
+// refused recognises an error that was sent as a success.
+func (d *document) refused(failure, object []byte) error {
+	if len(failure) > 0 && (failure[0] == '{' || failure[0] == '"') || string(object) == `"error"` {
 		return d.leg.embedded(d.held)
 	}
 	return nil
@@ -100,7 +176,11 @@ func (d *document) check() error {
 func (d *document) delivered() bool { return d.given }
 
 func (d *document) usage() (sluice.Usage, bool) {
-	return parseUsage(d.scan.Captured("usage"), d.leg.asked.endpoint.name == opImages)
+	images := d.leg.asked.endpoint.name == opImages
+	if d.scan != nil {
+		return parseUsage(d.scan.Captured("usage"), images)
+	}
+	return parseUsage(d.look().usage.In(d.held), images)
 }
 
 // output takes four bytes for a token, where there is text at all.

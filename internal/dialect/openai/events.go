@@ -50,12 +50,19 @@ type events struct {
 	tokens                            int64
 }
 
-func newEvents(l *leg) *events {
-	e := &events{leg: l, scanner: sse.Scanner{Max: maxPicture}}
+// start begins another answer; nil drops the last.
+func (e *events) start(l *leg) {
+	e.scanner.Reset(maxPicture)
+	if cap(e.out) > keptHeld {
+		e.out = nil
+	}
+	*e = events{leg: l, scanner: e.scanner, out: e.out[:0]}
+	if l == nil {
+		return
+	}
 	if name := l.asked.endpoint.name; name == opChat || name == opCompletions {
 		e.chunks, e.scanner.Max = true, maxEvent
 	}
-	return e
 }
 
 func (e *events) delivered() bool { return e.given }
@@ -91,7 +98,8 @@ func (e *events) begin(b []byte) error {
 	e.begun = true
 	switch c := b[0]; {
 	case c == '{':
-		e.refusal = newDocument(e.leg)
+		e.refusal = &e.leg.document
+		e.refusal.start(e.leg)
 		return nil
 	case c == ':' || c == 0xEF || 'a' <= c && c <= 'z':
 		return nil
@@ -133,7 +141,7 @@ func (e *events) give(err error) ([]byte, error) {
 		return nil, nil
 	}
 	e.given = true
-	return e.leg.scrub.answer(e.out), nil
+	return e.leg.scrubber().answer(e.out), nil
 }
 
 // pass hands an event on, drop keeps it back.

@@ -144,7 +144,7 @@ func (l *leg) Failure(h *sluice.RespHead, body []byte) *sluice.Error {
 // operator's log, scrubbed as well.
 func (l *leg) complain(c complaint, status int) *sluice.Error {
 	code := c.classify(status)
-	words := l.scrub.message(c.message)
+	words := l.scrubber().message(c.message)
 	message := plain[code]
 	if code == sluice.CodeProviderRefused {
 		message = words
@@ -154,9 +154,9 @@ func (l *leg) complain(c complaint, status int) *sluice.Error {
 	}
 	e := sluice.Errorf(code, "%s", message).With("provider_status", status)
 	if code == sluice.CodeProviderRefused {
-		e.Field = l.scrub.message(c.param)
+		e.Field = l.scrubber().message(c.param)
 		if c.code != "" {
-			e = e.With("provider_code", l.scrub.message(c.code))
+			e = e.With("provider_code", l.scrubber().message(c.code))
 		}
 	}
 	if words != "" {

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -10,14 +9,16 @@ import (
 
 // leg is one attempt. What comes back is one of three kinds of answer: a JSON
 // document, a stream of events, or bytes that mean nothing to us (audio, text).
+// Its memory, and that of the answers, serves one attempt after the other.
 type leg struct {
-	flavor  flavor
 	asked   *asked
+	plan    *plan
 	account dialect.Account
-	root    *url.URL
-	scrub   scrubber
-	// answer is set by Begin.
-	answer answer
+	// answer is set by Begin to one of those behind it.
+	answer   answer
+	document document
+	events   events
+	opaque   opaque
 	// failed tells that the answer turned out to be none before a byte of it
 	// was delivered, so that nothing is to be charged.
 	failed bool
@@ -37,6 +38,22 @@ type answer interface {
 	// output estimates the tokens of what has come so far.
 	output() int64
 }
+
+// start begins an attempt.
+func (l *leg) start(a *asked, p *plan, account dialect.Account) {
+	l.asked, l.plan, l.account, l.answer, l.failed = a, p, account, nil, false
+}
+
+// drop forgets what belongs to an exchange.
+func (l *leg) drop() {
+	l.start(nil, nil, dialect.Account{})
+	l.document.start(nil)
+	l.events.start(nil)
+	l.opaque.start(nil)
+}
+
+// scrubber removes what would tell which account answered.
+func (l *leg) scrubber() *scrubber { return &l.plan.scrub }
 
 // Outbound implements [dialect.Leg]: targets of this family are on the network.
 func (l *leg) Outbound() sluice.Outbound { return nil }
@@ -68,6 +85,9 @@ func (l *leg) Begin(h *sluice.RespHead, out *sluice.RespHead) error {
 
 // mediaType is a content type without its parameters, in lower case.
 func mediaType(contentType string) string {
+	if contentType == "application/json" || contentType == "text/event-stream" {
+		return contentType
+	}
 	kind, _, _ := strings.Cut(contentType, ";")
 	return strings.ToLower(strings.TrimSpace(kind))
 }
@@ -80,7 +100,8 @@ func (l *leg) choose(kind string) (contentType string, err error) {
 	case kind == "text/html", kind == "text/xml", kind == "application/xml":
 		return "", l.broken("it is " + kind)
 	case ask.Stream:
-		l.answer = newEvents(l)
+		l.events.start(l)
+		l.answer = &l.events
 		return "text/event-stream", nil
 	case kind == "text/event-stream":
 		return "", l.broken("it is a stream, which was not asked for")
@@ -88,12 +109,14 @@ func (l *leg) choose(kind string) (contentType string, err error) {
 		if !playable(kind) {
 			return "", l.broken("its content type cannot be that of this operation")
 		}
-		l.answer = newOpaque(l)
+		l.opaque.start(l)
+		l.answer = &l.opaque
 		return kind, nil
 	case l.asked.endpoint.path == "/audio/speech":
 		return "", l.broken("it is JSON, not sound")
 	}
-	l.answer = newDocument(l)
+	l.document.start(l)
+	l.answer = &l.document
 	return "application/json", nil
 }
 

@@ -14,7 +14,11 @@ type opaque struct {
 	given  bool
 }
 
-func newOpaque(l *leg) *opaque { return &opaque{leg: l, window: window{scrub: l.scrub}} }
+// start begins another answer; nil drops the last.
+func (o *opaque) start(l *leg) {
+	o.window.start(l)
+	*o = opaque{leg: l, window: o.window}
+}
 
 func (o *opaque) feed(b []byte) ([]byte, error) {
 	if o.bytes == 0 && bytes.HasPrefix(bytes.TrimSpace(b), []byte("<")) {

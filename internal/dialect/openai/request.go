@@ -17,16 +17,13 @@ var passedFields = []string{"OpenAI-Beta"}
 
 // Request implements [dialect.Leg].
 func (l *leg) Request(call *sluice.Call) error {
-	body, err := l.body()
-	if err != nil {
-		return err
-	}
-	call.Scheme, call.Addr, call.ServerName = l.root.Scheme, address(l.root), l.root.Hostname()
-	call.Method, call.Host = "POST", l.root.Host
-	call.Target = l.flavor.target(l.root, l.asked.ask.Operation, &l.account)
-	call.Body, call.Stream, call.Replayable = body, nil, true
+	p := l.plan
+	call.Scheme, call.Addr, call.ServerName = p.root.Scheme, p.addr, p.serverName
+	call.Method, call.Host = "POST", p.root.Host
+	call.Target = p.target(l.asked.ask.Operation.Path, &l.account)
+	call.Stream, call.Replayable = nil, true
 	l.fields(&call.Fields)
-	return nil
+	return l.appendBody(&call.Body)
 }
 
 // address is the host and port to dial.
@@ -45,25 +42,13 @@ func (l *leg) fields(f *sluice.Fields) {
 	f.Reset()
 	f.Add("Content-Type", l.asked.ask.ContentType)
 	f.Add("Accept", l.accept())
-	// Usage is read from the passing bytes, so they must not be compressed.
-	f.Add("Accept-Encoding", "identity")
-	f.Add("User-Agent", "sluice")
+	for _, own := range l.plan.fields {
+		f.Add(own.Name, own.Value)
+	}
 	for _, name := range passedFields {
 		if value, ok := l.asked.ask.Head.Fields.Lookup(name); ok {
 			f.Add(name, value)
 		}
-	}
-	for _, s := range [...]struct{ setting, field string }{{"organization", "OpenAI-Organization"}, {"project", "OpenAI-Project"}} {
-		if value, _ := l.account.Provider.Settings[s.setting].(string); value != "" {
-			f.Add(s.field, value)
-		}
-	}
-	switch key := l.account.APIKey; {
-	case key == "":
-	case l.flavor.azure:
-		f.Add("api-key", key)
-	default:
-		f.Add("Authorization", "Bearer "+key)
 	}
 }
 
@@ -83,17 +68,16 @@ type edit struct {
 	text []byte
 }
 
-// body is the client's body with the provider's model name and what streams
-// need, in pieces that alias it.
-func (l *leg) body() ([][]byte, error) {
+// appendBody replaces to by the client's body with the provider's model name and
+// what streams need, in pieces that alias it.
+func (l *leg) appendBody(to *[][]byte) error {
 	a := l.asked
-	edits := make([]edit, 0, 2)
+	var list [2]edit
+	edits := list[:0]
 	if l.account.Model != a.ask.Model {
-		text := []byte(l.account.Model)
-		if !a.form {
-			text = quote(l.account.Model)
-		} else if strings.ContainsFunc(l.account.Model, isControl) {
-			return nil, sluice.Errorf(sluice.CodeInternal, "the provider's name of the model holds a control character")
+		text, err := l.modelText()
+		if err != nil {
+			return err
 		}
 		edits = append(edits, edit{a.model, text})
 	}
@@ -103,7 +87,19 @@ func (l *leg) body() ([][]byte, error) {
 	if len(edits) == 2 && edits[1].span.start < edits[0].span.start {
 		edits[0], edits[1] = edits[1], edits[0]
 	}
-	return splice(a.ask.Body, edits), nil
+	*to = splice((*to)[:0], a.ask.Body, edits)
+	return nil
+}
+
+// modelText is the provider's name of the model as the body has it.
+func (l *leg) modelText() ([]byte, error) {
+	if !l.asked.form {
+		return l.plan.model(l.account.Model), nil
+	}
+	if strings.ContainsFunc(l.account.Model, isControl) {
+		return nil, sluice.Errorf(sluice.CodeInternal, "the provider's name of the model holds a control character")
+	}
+	return []byte(l.account.Model), nil
 }
 
 // quote writes s as a JSON string.
@@ -115,9 +111,8 @@ func quote(s string) []byte {
 	return b
 }
 
-// splice returns doc with the edits, which are in order and do not overlap.
-func splice(doc []byte, edits []edit) [][]byte {
-	pieces := make([][]byte, 0, 2*len(edits)+1)
+// splice appends doc with the edits, which are in order and do not overlap.
+func splice(pieces [][]byte, doc []byte, edits []edit) [][]byte {
 	at := 0
 	for _, e := range edits {
 		if e.span.start > at {
@@ -142,9 +137,17 @@ func (l *leg) wantsInjection() bool {
 	if a.endpoint.name != opChat && a.endpoint.name != opCompletions {
 		return false
 	}
-	enabled, set := l.account.Provider.Settings["stream_usage"].(bool)
-	return enabled || !set
+	return l.plan.states
 }
+
+// What injections write. They are never written to.
+var (
+	injectedTrue    = []byte("true")
+	injectedObject  = []byte(`{"include_usage":true}`)
+	injectedOptions = []byte(`"stream_options":{"include_usage":true},`)
+	injectedOnly    = []byte(`"include_usage":true`)
+	injectedFirst   = []byte(`"include_usage":true,`)
+)
 
 // injection is the smallest edit that sets stream_options.include_usage and
 // keeps every other member as it is.
@@ -152,17 +155,16 @@ func (l *leg) injection() edit {
 	a := l.asked
 	switch {
 	case a.include.Kind != jsonscan.None:
-		return edit{span{a.include.Start, a.include.End}, []byte("true")}
+		return edit{span{a.include.Start, a.include.End}, injectedTrue}
 	case a.options.Kind == jsonscan.Null:
-		return edit{span{a.options.Start, a.options.End}, []byte(`{"include_usage":true}`)}
+		return edit{span{a.options.Start, a.options.End}, injectedObject}
 	case a.options.Kind == jsonscan.None:
 		// There is always a member behind it: the model.
-		return edit{span{a.inside, a.inside}, []byte(`"stream_options":{"include_usage":true},`)}
+		return edit{span{a.inside, a.inside}, injectedOptions}
 	}
 	at := a.options.Start + 1
-	text := `"include_usage":true`
 	if m := a.options.Members(a.ask.Body); m.Next() {
-		text += ","
+		return edit{span{at, at}, injectedFirst}
 	}
-	return edit{span{at, at}, []byte(text)}
+	return edit{span{at, at}, injectedOnly}
 }

@@ -38,7 +38,7 @@ func newScrubber(key, host, base string) scrubber {
 
 // answer returns b without the needles: stars of the same length take their
 // place, so that nothing around them moves. b itself is left alone.
-func (s scrubber) answer(b []byte) []byte {
+func (s *scrubber) answer(b []byte) []byte {
 	for _, needle := range s.needles {
 		if bytes.Contains(b, needle) {
 			b = bytes.ReplaceAll(b, needle, bytes.Repeat([]byte("*"), len(needle)))
@@ -49,7 +49,7 @@ func (s scrubber) answer(b []byte) []byte {
 
 // overlap is how many bytes must be held back so that a needle is found across
 // two pieces.
-func (s scrubber) overlap() int {
+func (s *scrubber) overlap() int {
 	longest := 1
 	for _, needle := range s.needles {
 		longest = max(longest, len(needle))
@@ -67,7 +67,7 @@ var (
 
 // message returns an error text that a client may read: without credentials,
 // addresses and account names, and of bounded length.
-func (s scrubber) message(text string) string {
+func (s *scrubber) message(text string) string {
 	if s.key != "" {
 		text = strings.ReplaceAll(text, s.key, "[credential]")
 	}

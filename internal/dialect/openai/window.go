@@ -3,10 +3,24 @@ package openai
 // window scrubs bytes that pass by in pieces: it holds back as much as a secret
 // could straddle.
 type window struct {
-	scrub scrubber
+	scrub *scrubber
 	// buf holds what was held back, behind what was given out before.
 	buf  []byte
 	sent int
+}
+
+// keptWindow is the most that idle memory keeps.
+const keptWindow = 64 << 10
+
+// start empties the window for the answer of a leg.
+func (w *window) start(l *leg) {
+	if cap(w.buf) > keptWindow {
+		w.buf = nil
+	}
+	*w = window{buf: w.buf[:0]}
+	if l != nil {
+		w.scrub = l.scrubber()
+	}
 }
 
 // pass takes a piece and returns what can go on, leased until the next call.

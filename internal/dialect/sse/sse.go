@@ -54,6 +54,18 @@ const (
 	afterCR                   // behind a carriage return that ended a line
 )
 
+// keptBytes is the most memory that Reset keeps.
+const keptBytes = 64 << 10
+
+// Reset makes the scanner ready for another stream and keeps its memory.
+func (s *Scanner) Reset(max int) {
+	carry, data := s.carry[:0], s.data[:0]
+	if cap(carry)+cap(data) > keptBytes {
+		carry, data = nil, nil
+	}
+	*s = Scanner{Max: max, carry: carry, data: data}
+}
+
 // Push hands over the next piece; the scanner aliases it until Next has
 // returned false.
 func (s *Scanner) Push(b []byte) { s.in = b }
