@@ -2,9 +2,7 @@ package link
 
 import (
 	"context"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -37,18 +35,7 @@ type LocalConfig struct {
 // safe for concurrent use and never blocks on anything but its own memory.
 type Local struct {
 	limiter *limit.Limiter
-
-	mu     sync.Mutex
-	grants map[string]*grant
-	done   []string // a ring of finished request ids, the oldest at next
-	next   int
-	open   int
-}
-
-// grant is what is known of one admitted request.
-type grant struct {
-	standings []sluice.Standing
-	finished  bool
+	grants  *grants
 }
 
 var _ sluice.Admission = (*Local)(nil)
@@ -60,8 +47,7 @@ func NewLocal(cfg LocalConfig) *Local {
 	}
 	return &Local{
 		limiter: limit.New(limit.Config{Buckets: cfg.Buckets, Now: cfg.Now}),
-		grants:  map[string]*grant{},
-		done:    make([]string, cfg.Remembered),
+		grants:  newGrants(cfg.Remembered),
 	}
 }
 
@@ -74,39 +60,31 @@ func (l *Local) Admit(_ context.Context, c sluice.Claims) (sluice.Grant, error) 
 	if err := checkClaims(c.List); err != nil {
 		return sluice.Grant{}, err
 	}
+	name, into := nameOfGrant(c.RequestID), c.Standings[:0]
+	s := l.grants.shard(c.RequestID)
 	// The lock spans look-up and taking: the same id, twice at once, counts once.
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if g, known := l.grants[c.RequestID]; known {
-		return sluice.Grant{RequestID: c.RequestID, Standings: slices.Clone(g.standings)}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.byName[name]; g != nil {
+		return sluice.Grant{RequestID: c.RequestID, Standings: g.copies(into)}, nil
 	}
-	if l.open >= maxOpen {
+	if s.open >= maxOpen/len(l.grants.shards) {
 		return sluice.Grant{}, sluice.Errorf(sluice.CodeUnavailable, "too many requests are open").After(1)
 	}
-	standings, refused, wait := l.limiter.Take(c.List, make([]sluice.Standing, 0, len(c.List)))
+	standings, refused, wait := l.limiter.Take(c.List, into)
 	if refused >= 0 {
 		return sluice.Grant{}, refusal(c.List[refused], wait)
 	}
-	l.remember(c.RequestID, standings)
+	s.add(name, standings)
 	return sluice.Grant{RequestID: c.RequestID, Standings: standings}, nil
 }
 
 // knows reports whether a request was admitted here and is not forgotten.
 func (l *Local) knows(id string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.grants[id] != nil
-}
-
-// remember keeps a copy of what was granted: the request's strings are leased
-// and the caller may change its grant.
-func (l *Local) remember(id string, standings []sluice.Standing) {
-	own := slices.Clone(standings)
-	for i := range own {
-		own[i].Claim.Bucket = strings.Clone(own[i].Claim.Bucket)
-	}
-	l.grants[strings.Clone(id)] = &grant{standings: own}
-	l.open++
+	s := l.grants.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byName[nameOfGrant(id)] != nil
 }
 
 // Settle implements [sluice.Admission].
@@ -124,32 +102,22 @@ func (l *Local) Release(_ context.Context, g sluice.Grant) error {
 // finish corrects tokens and frees slots, once; a second call, or one for a
 // request that is not known, changes nothing.
 func (l *Local) finish(id string, tokens int64) {
-	l.mu.Lock()
-	g := l.grants[id]
+	s := l.grants.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.byName[nameOfGrant(id)]
 	if g == nil || g.finished {
-		l.mu.Unlock()
 		return
 	}
-	g.finished = true
-	l.retire(id)
-	l.mu.Unlock()
-	for _, s := range g.standings {
-		switch s.Claim.Kind {
+	s.retire(g)
+	for i := range g.standings {
+		switch c := &g.standings[i].Claim; c.Kind {
 		case sluice.ClaimTokens:
-			l.limiter.Correct(s.Claim, tokens-s.Claim.Amount)
+			l.limiter.Correct(*c, tokens-c.Amount)
 		case sluice.ClaimConcurrency:
-			l.limiter.Correct(s.Claim, -s.Claim.Amount)
+			l.limiter.Correct(*c, -c.Amount)
 		}
 	}
-}
-
-// retire moves a request to the finished ones and forgets the oldest of them.
-// Open grants are never forgotten: they still have slots to free.
-func (l *Local) retire(id string) {
-	l.open--
-	delete(l.grants, l.done[l.next])
-	l.done[l.next] = strings.Clone(id)
-	l.next = (l.next + 1) % len(l.done)
 }
 
 // checkClaims refuses what would be a fault of the caller.
