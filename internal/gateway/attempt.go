@@ -284,14 +284,14 @@ func idempotent(method string) bool {
 }
 
 // verdict is what the client is told of attempts that failed: the one failure,
-// the wait that all of them asked for, or that all failed.
+// what all of them failed with where that says more, or that all failed.
 func (e *exchange) verdict(err error) error {
 	failure := sluice.AsError(err)
 	if len(e.attempts) < 2 || !dialect.Retryable(failure) || e.flight.ended() != "" {
 		return err
 	}
 	for _, a := range e.attempts {
-		if a.Code != sluice.CodeProviderRate {
+		if a.Code != failure.Code || a.Code == sluice.CodeProviderError {
 			return sluice.Errorf(sluice.CodeTargetsFailed, "all %d targets that were tried failed", len(e.attempts)).
 				With("last", string(failure.Code)).After(failure.RetryAfter).Because(err)
 		}

@@ -206,6 +206,35 @@ func testAttemptsAreBounded(t *testing.T, over transport) {
 	}
 }
 
+// When every target fails alike, the client has to learn how: waiting longer
+// helps against time-outs, an operator against a refused credential.
+func TestCommonFailureIsNamed(t *testing.T) { onEveryTransport(t, testCommonFailureIsNamed) }
+
+func testCommonFailureIsNamed(t *testing.T, over transport) {
+	for _, c := range []struct {
+		answer  sluicetest.Answer
+		status  int
+		code    sluice.Code
+		outcome sluice.Outcome
+	}{
+		{sluicetest.Hang(), 504, sluice.CodeTimeout, sluice.OutcomeTimeout},
+		{sluicetest.JSON(401, `{}`), 502, sluice.CodeProviderAuth, sluice.OutcomeError},
+	} {
+		f := newFixture(t, over)
+		u := sluicetest.NewUpstream(t, c.answer)
+		for _, name := range []string{"a", "b"} {
+			f.addProvider(name, u, func(p *sluice.Provider) { p.Timeouts.FirstByteMS = 200 })
+		}
+		f.apply()
+		if a := f.chat(""); a.status != c.status || a.errorCode() != c.code {
+			t.Errorf("%s: %d %s", c.code, a.status, a.body)
+		}
+		if r := f.record(); r.Outcome != c.outcome || len(r.Attempts) != 2 {
+			t.Errorf("%s: record %+v", c.code, r)
+		}
+	}
+}
+
 // Retries must not multiply the load on a group that is down.
 func TestRetryBudget(t *testing.T) { onEveryTransport(t, testRetryBudget) }
 
