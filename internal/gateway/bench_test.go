@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -143,12 +145,13 @@ func (ledgerless) Publish(_ context.Context, batch []sluice.Record) (sluice.Posi
 
 // benchFixture is a gateway on the wire as it ships: key-auth, limits, records
 // and metrics on.
-func benchFixture(t testing.TB, answer string) *fixture {
-	f := newFixture(t, overWire, builtInParts(t), func(g *gateway.Config, l *limits) {
+func benchFixture(t testing.TB, answer string, options ...option) *fixture {
+	options = append([]option{builtInParts(t), func(g *gateway.Config, l *limits) {
 		g.Events, g.Log = ledgerless{}, slog.New(slog.DiscardHandler)
 		g.Records = gateway.RecordConfig{}
 		l.relaxed = true
-	})
+	}}, options...)
+	f := newFixture(t, overWire, options...)
 	host, port := leanTarget(t, answer)
 	f.add(&sluice.Provider{Meta: meta("platform", "p1"), Type: "openai-compatible", BaseURL: fmt.Sprintf("http://%s:%d", host, port), APIKey: "sk-a-long-credential"})
 	f.add(&sluice.Upstream{Meta: meta("platform", "svc"), Nodes: []sluice.Node{{Host: host, Port: port}}})
@@ -217,5 +220,123 @@ func BenchmarkServe(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(l.events), "ns/event")
 			}
 		})
+	}
+}
+
+// memory is an inbound and an outbound without sockets: what remains is the
+// pipeline alone.
+type memory struct {
+	head   sluice.Head
+	fields []sluice.Field
+	body   []byte
+	answer sluice.RespHead
+	pieces [][]byte
+	next   int
+}
+
+// Head implements sluice.Inbound; the head is as it came each time.
+func (m *memory) Head() *sluice.Head { return &m.head }
+
+// Body implements sluice.Inbound.
+func (m *memory) Body(int64) ([]byte, error) { return m.body, nil }
+
+// Read implements sluice.Inbound.
+func (m *memory) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Begin implements sluice.Inbound.
+func (m *memory) Begin(*sluice.RespHead) error { return nil }
+
+// Write implements sluice.Inbound.
+func (m *memory) Write([]byte) error { return nil }
+
+// End implements sluice.Inbound.
+func (m *memory) End(*sluice.Fields) error { return nil }
+
+// Abort implements sluice.Inbound.
+func (m *memory) Abort() {}
+
+// OnGone implements sluice.Inbound.
+func (m *memory) OnGone(func()) {}
+
+// Tunnel implements sluice.Inbound.
+func (m *memory) Tunnel() (net.Conn, []byte, error) { return nil, nil, io.EOF }
+
+// Do implements sluice.Outbound.
+func (m *memory) Do(*sluice.Call) (sluice.Stream, error) { m.next = 0; return answered{m}, nil }
+
+// answered is its stream.
+type answered struct{ *memory }
+
+// Head implements sluice.Stream.
+func (a answered) Head() *sluice.RespHead { return &a.answer }
+
+// Next implements sluice.Stream.
+func (a answered) Next() ([]byte, error) {
+	if a.next == len(a.pieces) {
+		return nil, io.EOF
+	}
+	a.memory.next++
+	return a.pieces[a.memory.next-1], nil
+}
+
+// Trailers implements sluice.Stream.
+func (a answered) Trailers() *sluice.Fields { return nil }
+
+// Close implements sluice.Stream.
+func (a answered) Close() {}
+
+// reset gives the next request its head.
+func (m *memory) reset(path string) {
+	m.head = sluice.Head{
+		Method: "POST", Target: path, Path: path, Host: "gateway.example", Proto: "HTTP/1.1", ContentLength: int64(len(m.body)),
+		Peer: netip.MustParseAddrPort("127.0.0.1:4711"), Fields: m.head.Fields,
+	}
+	m.head.Fields.Reset()
+	for _, f := range m.fields {
+		m.head.Fields.Add(f.Name, f.Value)
+	}
+}
+
+// BenchmarkPipeline is what the pipeline costs beside its transports.
+func BenchmarkPipeline(b *testing.B) {
+	for _, l := range loads() {
+		b.Run(l.name, func(b *testing.B) {
+			m := &memory{}
+			f := benchFixture(b, l.answer, func(g *gateway.Config, _ *limits) { g.Outbound = m })
+			head, body, _ := strings.Cut(l.request, "\r\n\r\n")
+			path := strings.Fields(head)[1]
+			m.body = []byte(body)
+			m.fields = []sluice.Field{
+				{Name: "Authorization", Value: "Bearer " + f.token}, {Name: "Content-Type", Value: "application/json"},
+				{Name: "Accept", Value: "*/*"}, {Name: "User-Agent", Value: "bench"}, {Name: "Content-Length", Value: fmt.Sprint(len(body))},
+			}
+			m.prepare(l)
+			b.ReportAllocs()
+			for b.Loop() {
+				m.reset(path)
+				f.g.Serve(m)
+			}
+			if l.events > 0 {
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(l.events), "ns/event")
+			}
+		})
+	}
+}
+
+// prepare makes the answer of a load that of the outbound.
+func (m *memory) prepare(l load) {
+	_, body, _ := strings.Cut(l.answer, "\r\n\r\n")
+	m.answer = sluice.RespHead{Status: 200, ContentLength: int64(len(body))}
+	m.answer.Fields.Add("Content-Type", "application/json")
+	if m.pieces = [][]byte{[]byte(body)}; l.events == 0 {
+		return
+	}
+	m.answer = sluice.RespHead{Status: 200, ContentLength: -1}
+	m.answer.Fields.Add("Content-Type", "text/event-stream")
+	m.pieces = nil
+	for _, line := range strings.Split(body, "\r\n") {
+		if strings.HasPrefix(line, "data:") {
+			m.pieces = append(m.pieces, []byte(line))
+		}
 	}
 }

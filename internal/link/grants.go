@@ -46,8 +46,9 @@ type grant struct {
 	finished  bool
 	standings []sluice.Standing
 	buckets   []byte
-	// first is where the standings of most requests lie.
+	// first and names are where those of most requests lie.
 	first [2]sluice.Standing
+	names [48]byte
 }
 
 // copies appends the standings with names that outlive the grant.
@@ -68,6 +69,9 @@ func (g *grant) keep(name grantName, standings []sluice.Standing) {
 	g.name, g.finished, g.buckets = name, false, g.buckets[:0]
 	if g.standings == nil {
 		g.standings = g.first[:0]
+	}
+	if g.buckets == nil {
+		g.buckets = g.names[:0]
 	}
 	g.standings = append(g.standings[:0], standings...)
 	for _, s := range standings {
