@@ -76,8 +76,13 @@ func Copy(ctx context.Context, from, to *DB, progress func(CopyProgress)) (rows 
 		progress = func(CopyProgress) {}
 	}
 	err = from.Read(ctx, func(src *Tx) error {
-		rows = 0
+		if err := from.engine.unhurried(src); err != nil {
+			return err
+		}
 		return to.explain(to.run(ctx, changing, func(dst *Tx) error {
+			if err := to.engine.unhurried(dst); err != nil {
+				return err
+			}
 			rows, err = (&copying{src, dst, progress}).all()
 			return err
 		}))
@@ -129,14 +134,8 @@ func (c *copying) write(t copied) error {
 		if err != nil {
 			return err
 		}
-		for chunk := range slices.Chunk(page, rowsPerInsert) {
-			args := make([]any, 0, len(chunk)*len(columns))
-			for _, row := range chunk {
-				args = append(args, row...)
-			}
-			if _, err := c.dst.exec(insertInto(t.table, columns, len(chunk)), args...); err != nil {
-				return err
-			}
+		if err := c.dst.insertRows(t.table, columns, page, ""); err != nil {
+			return err
 		}
 		p.Rows += int64(len(page))
 		c.progress(p)

@@ -201,19 +201,18 @@ func (db *DB) run(ctx context.Context, how access, fn func(*Tx) error) (err erro
 		return err
 	}
 	defer conn.Close()
-	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	guard := time.AfterFunc(endLimit, cancel)
-	defer guard.Stop()
-	sqlTx, err := conn.BeginTx(whole, db.engine.options(how != reading))
+	statement, parameters := db.engine.limits()
+	ends := newEnding(ctx, statement > 0)
+	defer ends.release()
+	sqlTx, err := conn.BeginTx(ends.ctx, db.engine.options(how != reading))
 	if err != nil {
 		return err
 	}
-	guard.Stop()
+	ends.disarm()
 	defer sqlTx.Rollback() // a no-op after Commit
-	tx := &Tx{ctx: ctx, tx: sqlTx, limit: db.engine.limit(), now: db.clock().UTC().Truncate(time.Microsecond)}
+	tx := &Tx{ctx: ctx, tx: sqlTx, limit: statement, parameters: parameters, now: db.clock().UTC().Truncate(time.Microsecond)}
 	err = db.within(tx, how, fn)
-	guard.Reset(endLimit)
+	ends.arm()
 	if err != nil {
 		return err
 	}
@@ -221,6 +220,40 @@ func (db *DB) run(ctx context.Context, how access, fn func(*Tx) error) (err erro
 		return db.engine.settle(ctx, db.writer, tx.id, err)
 	}
 	return nil
+}
+
+// ending is the context of a transaction's begin, commit and rollback: without
+// the caller's end, with one of its own while it is armed, as it is at first.
+type ending struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	timer  *time.Timer // nil for what cannot hang
+}
+
+func newEnding(ctx context.Context, bounded bool) *ending {
+	e := &ending{ctx: context.WithoutCancel(ctx), cancel: func() {}}
+	if bounded {
+		e.ctx, e.cancel = context.WithCancel(e.ctx)
+		e.timer = time.AfterFunc(endLimit, e.cancel)
+	}
+	return e
+}
+
+func (e *ending) arm() {
+	if e.timer != nil {
+		e.timer.Reset(endLimit)
+	}
+}
+
+func (e *ending) disarm() {
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+}
+
+func (e *ending) release() {
+	e.disarm()
+	e.cancel()
 }
 
 // within does what stands between begin and commit.

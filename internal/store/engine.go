@@ -27,6 +27,8 @@ type engine interface {
 	options(write bool) *sql.TxOptions
 	// alone makes a transaction the only one of its kind until it ends.
 	alone(*Tx) error
+	// unhurried lifts the limits in time from a transaction.
+	unhurried(*Tx) error
 	// settle says how a transaction ended whose commit failed with err: nil when
 	// it was committed all the same.
 	settle(ctx context.Context, pool *sql.DB, id string, err error) error
@@ -39,8 +41,9 @@ type engine interface {
 	transient(err error) bool
 	// fault says what the driver's error means.
 	fault(err error) fault
-	// limit bounds one statement; 0 leaves that to ctx.
-	limit() time.Duration
+	// limits bound one statement in time, 0 leaves that to ctx, and say how many
+	// parameters one that writes many rows has at best.
+	limits() (statement time.Duration, parameters int)
 }
 
 // schema is how an engine keeps and renders migrations.

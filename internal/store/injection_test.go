@@ -148,18 +148,29 @@ func readBack(t *testing.T, tx *store.Tx, key *sluice.Key, text string) error {
 var wildcards = strings.Repeat("%_", 64)
 
 // Lost if it fails: one search for wildcards keeps the database busy (T-CVE-9).
+// It may cost what any other search costs that finds nothing.
 func TestWildcardSearchIsCheap(t *testing.T) {
-	const rows, limit = 50_000, 200 * time.Millisecond
+	const rows, factor = 5000, 4
 	at := place(t)
 	db := open(t, at)
 	numbers := `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ` + fmt.Sprint(rows) + `)`
 	must(t, raw(t, at, numbers+` INSERT INTO models (id, tenant, name, version, created_at, updated_at, search, doc, status)
 		SELECT i, 'acme', 'model-' || i, 1, 0, 0, 'model-' || i || ' %_%_ a description of ordinary length, with some more words in it', '{}', 'active' FROM n`))
+	plain, wild := searchTime(t, db, strings.Repeat("ab", 64)), searchTime(t, db, wildcards)
+	t.Logf("%v, with wildcards %v, for %d rows", plain, wild, rows)
+	if wild > factor*plain {
+		t.Errorf("a search for wildcards takes %v, another one %v", wild, plain)
+	}
+}
+
+// searchTime is the best of several: the machine may be busy.
+func searchTime(t *testing.T, db *store.DB, text string) time.Duration {
+	t.Helper()
 	best := time.Hour
-	for range 5 { // the best of five: the machine may be busy
+	for range 7 {
 		start := time.Now()
 		must(t, db.Read(t.Context(), func(tx *store.Tx) error {
-			found, err := tx.List(sluice.KindModel, store.Selection{Tenant: "acme", Search: wildcards, Limit: 51})
+			found, err := tx.List(sluice.KindModel, store.Selection{Tenant: "acme", Search: text, Limit: 51})
 			if len(found) != 0 {
 				t.Errorf("%d objects hold the text", len(found))
 			}
@@ -167,8 +178,5 @@ func TestWildcardSearchIsCheap(t *testing.T) {
 		}))
 		best = min(best, time.Since(start))
 	}
-	t.Logf("%v for %d rows", best, rows)
-	if best > limit {
-		t.Errorf("a search takes %v", best)
-	}
+	return best
 }

@@ -174,7 +174,9 @@ func (tx *Tx) List(kind sluice.Kind, sel Selection) ([]sluice.Object, error) {
 		w.add(`t.`+name+` = ?`, value)
 	}
 	if sel.Search != "" {
-		w.add(`t.search LIKE ? ESCAPE '!'`, `%`+escapeLike(strings.ToLower(sel.Search))+`%`)
+		// Not LIKE, whose wildcards and escapes make a text many times as dear to
+		// look for as another; that a text is in another has no other portable form.
+		w.add(`replace(t.search, ?, '') <> t.search`, strings.ToLower(sel.Search))
 	}
 	if sel.After > 0 {
 		w.add(`t.id > ?`, int64(sel.After))

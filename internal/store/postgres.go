@@ -36,6 +36,9 @@ const (
 	idleLife    = 5 * time.Minute
 	connectLife = 30 * time.Minute
 
+	// postgresParameters gives a statement of 50 records.
+	postgresParameters = 1050
+
 	postgresTries = 6
 	postgresPause = 50 * time.Millisecond
 	settleTries   = 8
@@ -164,11 +167,25 @@ func (p *postgresServer) alone(tx *Tx) error {
 	return tx.row(`SELECT pg_advisory_xact_lock(`+advisory("write")+`)::text, pg_current_xact_id()::text`, nil, &ignored, &tx.id)
 }
 
+// unhurried is for maintenance: the other side of a [Copy] may take its time.
+func (p *postgresServer) unhurried(tx *Tx) error {
+	tx.limit = 0
+	for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		if _, err := tx.exec(`SET LOCAL ` + name + ` = 0`); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *postgresServer) patience() (tries int, pause time.Duration) {
 	return postgresTries, postgresPause
 }
 
-func (p *postgresServer) limit() time.Duration { return p.statement + limitSlack }
+// limits save round trips; more than 65,535 parameters are impossible.
+func (p *postgresServer) limits() (statement time.Duration, parameters int) {
+	return p.statement + limitSlack, postgresParameters
+}
 
 // errUnknown is the error of a commit that was lost with its connection.
 var errUnknown = errors.New("the outcome of the transaction is unknown")

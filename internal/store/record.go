@@ -5,17 +5,12 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/sluicegate/sluice"
 )
 
 // maxBatch bounds one transaction of records; larger batches take several.
 const maxBatch = 1000
-
-// rowsPerInsert bounds one statement of many rows. A fixed number keeps the
-// number of different statements, which connections prepare, small.
-const rowsPerInsert = 50
 
 // recordColumns are written from a record in this order; doc is the whole of it.
 var recordColumns = []string{
@@ -48,24 +43,15 @@ func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error 
 	return nil
 }
 
-// insertRecords writes rowsPerInsert records with one statement: over a network
-// it is the round trips that cost.
 func (tx *Tx) insertRecords(records []sluice.Record) error {
-	for chunk := range slices.Chunk(records, rowsPerInsert) {
-		args := make([]any, 0, len(chunk)*len(recordColumns))
-		for i := range chunk {
-			values, err := recordValues(&chunk[i])
-			if err != nil {
-				return err
-			}
-			args = append(args, values...)
-		}
-		query := insertInto("records", recordColumns, len(chunk)) + ` ON CONFLICT (id) DO NOTHING`
-		if _, err := tx.exec(query, args...); err != nil {
+	rows := make([][]any, len(records))
+	for i := range records {
+		var err error
+		if rows[i], err = recordValues(&records[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.insertRows("records", recordColumns, rows, ` ON CONFLICT (id) DO NOTHING`)
 }
 
 // Records returns finished requests, newest first. An empty q.Tenant selects

@@ -18,11 +18,12 @@ import (
 )
 
 const (
-	pageBytes       = 4096
-	busyTries       = 3
-	busyPause       = 20 * time.Millisecond
-	defaultReaders  = 4
-	defaultBusyWait = 2 * time.Second
+	pageBytes        = 4096
+	busyTries        = 3
+	sqliteParameters = 21
+	busyPause        = 20 * time.Millisecond
+	defaultReaders   = 4
+	defaultBusyWait  = 2 * time.Second
 )
 
 // sqliteFile is the engine of an embedded database.
@@ -97,12 +98,16 @@ func (s *sqliteFile) options(write bool) *sql.TxOptions { return &sql.TxOptions{
 // alone has nothing to do: every writing transaction holds the file's lock.
 func (s *sqliteFile) alone(*Tx) error { return nil }
 
+// unhurried has nothing to do: there are no limits.
+func (s *sqliteFile) unhurried(*Tx) error { return nil }
+
 // settle has no doubt: the database is in this process.
 func (s *sqliteFile) settle(_ context.Context, _ *sql.DB, _ string, err error) error { return err }
 
 func (s *sqliteFile) patience() (tries int, pause time.Duration) { return busyTries, busyPause }
 
-func (s *sqliteFile) limit() time.Duration { return 0 }
+// limits keep statements small: SQLite looks a parameter's name up in a list.
+func (s *sqliteFile) limits() (statement time.Duration, parameters int) { return 0, sqliteParameters }
 
 // transient reports whether another process held the lock for too long.
 func (s *sqliteFile) transient(err error) bool {

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// touchedAtOnce is how many keys one statement touches.
+const touchedAtOnce = 50
+
 // TouchKeys notes when keys were last used, by id; times only move forward and
 // unknown keys are ignored. It is no change of the keys: neither version nor
 // revision moves. Up to 1000 keys are noted in one transaction, so that other
@@ -23,7 +26,7 @@ func (db *DB) TouchKeys(ctx context.Context, used map[uint64]time.Time) error {
 }
 
 func (tx *Tx) touchKeys(ids []uint64, used map[uint64]time.Time) error {
-	for chunk := range slices.Chunk(ids, rowsPerInsert) {
+	for chunk := range slices.Chunk(ids, touchedAtOnce) {
 		args := make([]any, 0, 2*len(chunk))
 		for _, id := range chunk {
 			args = append(args, int64(id), micros(used[id]))

@@ -14,7 +14,9 @@ type Tx struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	limit time.Duration
-	now   time.Time
+	// parameters is how many a statement of many rows should have.
+	parameters int
+	now        time.Time
 	// id is what the engine knows the transaction by, "" when it does not say.
 	id string
 }

@@ -53,18 +53,3 @@ func placeholders(first, n int) string {
 	}
 	return strings.Join(out, ", ")
 }
-
-// insertInto renders an INSERT of so many rows without its conflict clause.
-func insertInto(table string, columns []string, rows int) string {
-	values := make([]string, rows)
-	for i := range values {
-		values[i] = "(" + placeholders(1+i*len(columns), len(columns)) + ")"
-	}
-	return `INSERT INTO "` + table + `" (` + strings.Join(columns, ", ") + `) VALUES ` + strings.Join(values, ", ")
-}
-
-// escapeLike makes a text match itself in LIKE … ESCAPE '!': a client's
-// wildcards would otherwise make a search arbitrarily slow.
-func escapeLike(s string) string {
-	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(s)
-}
