@@ -166,6 +166,9 @@ func (s *PostgresServer) Exec(t testing.TB, statements string) {
 	}
 }
 
+// DataFolder is where the server keeps everything.
+func (s *PostgresServer) DataFolder() string { return s.dir }
+
 // Log returns what the server logged since its first start.
 func (s *PostgresServer) Log() string { return s.log() }
 
