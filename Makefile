@@ -5,7 +5,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME    ?= 10s
 
-.PHONY: build run test check golden fuzz faults vuln clean help
+.PHONY: build run test check golden fuzz bench faults vuln clean help
 .DEFAULT_GOAL := build
 
 build: ## build bin/sluice, showing each package as it is compiled
@@ -26,6 +26,9 @@ golden: ## rewrite golden files and generated pages; read the difference before 
 
 fuzz: ## run every fuzz target for FUZZTIME each (default 10s)
 	@GO="$(GO)" scripts/fuzz.sh "$(FUZZTIME)"
+
+bench: ## what a request costs beside nginx; BENCHFLAGS='-pairs 1 -only plain' for less (docs/PERFORMANCE.md)
+	@$(GO) run ./test/bench $(BENCHFLAGS)
 
 faults: ## the long fault suite: 200 kills under load
 	SLUICE_TEST_KILLS=200 $(GO) test -count=1 -timeout 60m -v -run 'TestKill' ./test/e2e

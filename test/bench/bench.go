@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,8 @@ import (
 // bench is one run of the whole comparison.
 type bench struct {
 	self, out string
+	insert    string
+	budget    time.Duration
 	pairs     int
 	length    time.Duration
 	only      map[string]bool
@@ -28,10 +31,12 @@ func benchMain(args []string) error {
 	set := flag.NewFlagSet("bench", flag.ExitOnError)
 	b := &bench{}
 	set.IntVar(&b.pairs, "pairs", 5, "how often each workload runs against each peer")
-	set.DurationVar(&b.length, "time", 3*time.Second, "how long one closed-loop run lasts")
-	set.StringVar(&b.out, "out", "bench-results", "folder for bench.json and bench.svg")
+	set.DurationVar(&b.length, "time", 3*time.Second, "how long one run lasts, at most")
+	set.DurationVar(&b.budget, "budget", 9*time.Minute, "how long everything may take; runs are shortened to fit, to 1 s at least")
+	set.StringVar(&b.out, "out", "bench-results", "folder for bench.json, bench.md and bench.svg")
+	set.StringVar(&b.insert, "insert", "", "a document that takes the table between its bench markers")
 	only := set.String("only", "", "workloads to run, comma-separated; empty is all")
-	gateways := set.String("gateways", "wire,sluice", "what to compare with nginx: wire, sluice")
+	gateways := set.String("gateways", "wire,sluice,others", "what to compare with nginx: wire, sluice, and others that are installed")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -52,7 +57,13 @@ func benchMain(args []string) error {
 	if err != nil {
 		return err
 	}
-	return report.write(b.out)
+	if err := report.write(b.out); err != nil {
+		return err
+	}
+	if b.insert != "" {
+		return insertTable(b.insert, report.markdown())
+	}
+	return nil
 }
 
 func names(list string) map[string]bool {
@@ -86,7 +97,38 @@ func (b *bench) choosePeers(gateways map[string]bool, dir string) error {
 		}
 		b.peers = append(b.peers, p)
 	}
+	if gateways["others"] {
+		b.peers = append(b.peers, otherPeers()...)
+	}
 	return nil
+}
+
+// chosen are the workloads to run.
+func (b *bench) chosen() []workload {
+	list := workloads()
+	return slices.DeleteFunc(list, func(w workload) bool { return len(b.only) > 0 && !b.only[w.Name] })
+}
+
+// fit shortens the runs so that all of them fit into the budget.
+func (b *bench) fit(list []workload) {
+	const around = 1500 * time.Millisecond // starting, stopping
+	closed, rest := 0, time.Duration(0)
+	for _, w := range list {
+		runs := b.pairs * len(b.peers)
+		if w.Rate > 0 {
+			runs += b.pairs
+		}
+		if w.Once {
+			rest += time.Duration(runs) * (around + w.Settle + time.Second + slowEvents*slowPause)
+			continue
+		}
+		closed += runs
+		rest += time.Duration(runs) * around
+	}
+	if closed > 0 {
+		each := (b.budget - rest) / time.Duration(closed) * 4 / 5 // a fifth is warming up
+		b.length = max(time.Second, min(b.length, each.Round(100*time.Millisecond)))
+	}
 }
 
 // run starts the mock, then each workload against every peer in turn, so that a
@@ -100,11 +142,18 @@ func (b *bench) run() (*report, error) {
 	if b.mock, err = mock.line(); err != nil {
 		return nil, fmt.Errorf("starting mock: %w", err)
 	}
-	r := newReport(b)
-	for _, w := range workloads() {
-		if len(b.only) > 0 && !b.only[w.Name] {
+	for _, p := range b.peers {
+		if p.prepare == nil {
 			continue
 		}
+		if err := p.prepare(b.mock); err != nil {
+			return nil, fmt.Errorf("preparing %s: %w", p.name, err)
+		}
+	}
+	list := b.chosen()
+	b.fit(list)
+	r := newReport(b)
+	for _, w := range list {
 		for pair := range b.pairs {
 			if w.Rate > 0 {
 				if err := b.measure(r, w, directPeer()); err != nil {
@@ -141,30 +190,27 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		if err := awaitAddr(addr); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		s.IdleRSS = gateway.rss()
+		s.IdleRSS = gateway.leastRSS(w.Settle)
 	}
 	if !w.Once {
 		if _, err := b.load(w, addr, key, b.length/4); err != nil { // warm up
 			return err
 		}
 	}
-	peak := make(chan int64, 1)
 	var before time.Duration
+	var peak <-chan int64
+	stop := make(chan struct{})
 	if gateway != nil {
-		before = gateway.cpu()
-		go func() { // ends by itself
-			time.Sleep(map[bool]time.Duration{true: 1500 * time.Millisecond, false: b.length / 2}[w.Once])
-			peak <- gateway.rss()
-		}()
+		before, peak = gateway.cpu(), gateway.peakRSS(stop)
 	}
 	result, err := b.load(w, addr, key, b.length)
+	close(stop)
 	if err != nil {
 		return err
 	}
 	s.loadResult = result
 	if gateway != nil {
-		s.CPU = gateway.cpu() - before
-		s.RSS = <-peak
+		s.CPU, s.RSS = gateway.cpu()-before, <-peak
 	}
 	r.add(s)
 	fmt.Fprintln(os.Stderr, s.line(w))

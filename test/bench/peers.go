@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,9 @@ type peer struct {
 	name string
 	// version is what the report names.
 	version string
+	// prepare, when set, is called once with the mock's address before the first
+	// begin.
+	prepare func(mock string) error
 	// begin starts it in front of the mock, listening on addr, and returns the
 	// key that it wants, if any.
 	begin func(dir, mock, addr string, core int) (*process, string, error)
@@ -23,7 +28,7 @@ type peer struct {
 func nginxPeer() (peer, error) {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
-		return peer{}, fmt.Errorf("nginx is the yardstick of this bench: apt-get install nginx-light")
+		return peer{}, errors.New("nginx is the yardstick and is not installed: apt-get install nginx-light (Debian, Ubuntu), dnf install nginx, apk add nginx")
 	}
 	version, _ := exec.Command(path, "-v").CombinedOutput()
 	return peer{name: "nginx", version: string(version), begin: func(dir, mock, addr string, core int) (*process, string, error) {
@@ -55,6 +60,67 @@ http {
       proxy_buffering off;
     }
   }
+}
+`
+
+// otherPeers are the gateways that are measured when the machine has them.
+func otherPeers() []peer {
+	var list []peer
+	if path, err := exec.LookPath("haproxy"); err == nil {
+		list = append(list, filePeer("haproxy", path, "-v", "haproxy.cfg", haproxyConfig, "-db", "-f"))
+	}
+	if path, err := exec.LookPath("caddy"); err == nil {
+		list = append(list, filePeer("caddy", path, "version", "caddy.json", caddyConfig, "run", "--config"))
+	}
+	return list
+}
+
+// filePeer is a gateway that reads one file, in which {listen} and {mock} stand
+// for the two addresses, and takes its name as the last argument.
+func filePeer(name, path, versionArg, file, config string, args ...string) peer {
+	out, _ := exec.Command(path, versionArg).Output()
+	version, _, _ := strings.Cut(string(out), "\n")
+	return peer{name: name, version: version, begin: func(dir, mock, addr string, core int) (*process, string, error) {
+		file := filepath.Join(dir, file)
+		text := strings.NewReplacer("{listen}", addr, "{mock}", mock).Replace(config)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return nil, "", err
+		}
+		proc, err := start(core, []string{"HOME=" + dir}, path, append(args, file)...)
+		return proc, "", err
+	}}
+}
+
+// haproxyConfig lets events pass at once, which HAProxy otherwise gathers.
+const haproxyConfig = `
+global
+  maxconn 4000
+  nbthread 1
+defaults
+  mode http
+  option http-no-delay
+  http-reuse always
+  timeout connect 5s
+  timeout client 75s
+  timeout server 75s
+frontend front
+  bind {listen}
+  default_backend back
+backend back
+  server mock {mock}
+`
+
+// caddyConfig lets events pass at once and keeps as many connections as nginx.
+const caddyConfig = `{
+  "admin": {"disabled": true},
+  "logging": {"logs": {"default": {"level": "ERROR"}}},
+  "apps": {"http": {"servers": {"bench": {
+    "listen": ["{listen}"], "automatic_https": {"disable": true},
+    "routes": [{"handle": [{
+      "handler": "reverse_proxy", "flush_interval": -1, "upstreams": [{"dial": "{mock}"}],
+      "transport": {"protocol": "http", "keep_alive": {"max_idle_conns_per_host": 2000}}
+    }]}]
+  }}}}
 }
 `
 

@@ -110,6 +110,38 @@ func (p *process) rss() int64 {
 	return total
 }
 
+// leastRSS is the smallest resident memory that the process shows over a while.
+func (p *process) leastRSS(over time.Duration) int64 {
+	least := p.rss()
+	for end := time.Now().Add(over); time.Now().Before(end); {
+		time.Sleep(rssEvery)
+		least = min(least, p.rss())
+	}
+	return least
+}
+
+// peakRSS watches the resident memory until stop is closed, and sends the most
+// that it saw.
+func (p *process) peakRSS(stop <-chan struct{}) <-chan int64 {
+	most := make(chan int64, 1)
+	go func() {
+		tick := time.NewTicker(rssEvery)
+		defer tick.Stop()
+		for peak := p.rss(); ; peak = max(peak, p.rss()) {
+			select {
+			case <-stop:
+				most <- peak
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return most
+}
+
+// rssEvery is how often memory is looked at; a look costs the core of the load.
+const rssEvery = 100 * time.Millisecond
+
 // stat returns the fields of /proc/pid/stat from the state on.
 func stat(pid int) []string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -50,17 +50,25 @@ type figure struct {
 	Median   float64 `json:"median"`
 	Low      float64 `json:"low"`
 	High     float64 `json:"high"`
-	// Ratio is the median over nginx's, 0 for nginx itself.
+	// Ratio is the median over nginx's, 0 for nginx itself; Goal is the most it
+	// should be.
 	Ratio float64 `json:"ratio,omitempty"`
 	Goal  float64 `json:"goal,omitempty"`
-	Runs  int     `json:"runs"`
-	Void  int     `json:"void"`
+	// Most is the most that the median itself should be.
+	Most float64 `json:"most,omitempty"`
+	Runs int     `json:"runs"`
+	Void int     `json:"void"`
 }
 
 // report is everything that a run found out.
 type report struct {
-	When     time.Time         `json:"when"`
-	Machine  string            `json:"machine"`
+	When    time.Time `json:"when"`
+	Machine string    `json:"machine"`
+	// Load is the load average when the run began: other work spoils figures.
+	Load string `json:"load"`
+	// Pairs and Seconds say how often and how long each run was.
+	Pairs    int               `json:"pairs"`
+	Seconds  float64           `json:"seconds"`
 	Versions map[string]string `json:"versions"`
 	Figures  []figure          `json:"figures"`
 	Samples  []sample          `json:"samples"`
@@ -69,7 +77,7 @@ type report struct {
 }
 
 func newReport(b *bench) *report {
-	r := &report{When: time.Now().UTC(), Machine: machine(), Versions: map[string]string{"go": runtime.Version()}}
+	r := &report{When: time.Now().UTC(), Machine: machine(), Load: loadAverage(), Pairs: b.pairs, Seconds: b.length.Seconds(), Versions: map[string]string{"go": runtime.Version()}}
 	for _, p := range b.peers {
 		r.Versions[p.name] = strings.TrimSpace(p.version)
 		r.peers = append(r.peers, p.name)
@@ -90,32 +98,41 @@ func machine() string {
 	return fmt.Sprintf("%s, %d cores", name, runtime.NumCPU())
 }
 
+// loadAverage is how busy the machine was over the last minute.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(b), " ")
+	return one
+}
+
 func (r *report) add(s sample) { r.Samples = append(r.Samples, s) }
 
-// measures are what a workload is judged by.
-func measures(w workload) []struct {
+// measure is one thing that a workload is judged by.
+type measure struct {
 	name string
-	goal float64
-	of   func(r *report, s sample) float64
-} {
-	type m = struct {
-		name string
-		goal float64
-		of   func(r *report, s sample) float64
-	}
-	list := []m{{"CPU us per " + w.Unit, w.Goal, func(_ *report, s sample) float64 { return s.cost(w) }}}
+	// goal bounds the ratio to nginx, most the value itself; 0 is no bound.
+	goal, most float64
+	of         func(s sample) float64
+}
+
+// measures are what a workload is judged by.
+func (r *report) measures(w workload) []measure {
+	list := []measure{{name: "CPU us per " + w.Unit, goal: w.Goal, of: func(s sample) float64 { return s.cost(w) }}}
 	switch {
 	case w.Rate > 0:
 		list[0].goal = 0
 		list = append(list,
-			m{"added p50 us", w.Goal, func(r *report, s sample) float64 { return s.P50US - r.directP(w, false) }},
-			m{"added p99 us", 0, func(r *report, s sample) float64 { return s.P99US - r.directP(w, true) }})
+			measure{name: "added p50 us", goal: w.Goal, of: func(s sample) float64 { return s.P50US - r.directP(w, false) }},
+			measure{name: "added p99 us", of: func(s sample) float64 { return s.P99US - r.directP(w, true) }})
 	case w.Once:
-		list = append(list, m{"KiB per stream", 0, func(_ *report, s sample) float64 {
-			return float64(s.RSS-s.IdleRSS) / 1024 / float64(w.Clients)
-		}})
-	case w.Name == "plain":
-		list = append(list, m{"idle MiB", 0, func(_ *report, s sample) float64 { return float64(s.IdleRSS) / (1 << 20) }})
+		list = append(list,
+			measure{name: "KiB per stream", most: 24, of: func(s sample) float64 {
+				return float64(s.RSS-s.IdleRSS) / 1024 / float64(w.Clients)
+			}},
+			measure{name: "idle MiB", most: 60, of: func(s sample) float64 { return float64(s.IdleRSS) / (1 << 20) }})
 	}
 	return list
 }
@@ -143,35 +160,65 @@ func median(v []float64) float64 {
 func (r *report) settle() {
 	r.Figures = nil
 	for _, w := range workloads() {
-		for _, m := range measures(w) {
+		for _, m := range r.measures(w) {
 			base := 0.0
 			for _, peer := range r.peers {
-				f := figure{Workload: w.Name, About: w.About, Measure: m.name, Peer: peer}
-				var values []float64
-				for _, s := range r.Samples {
-					switch {
-					case s.Workload != w.Name || s.Peer != peer:
-					case s.void():
-						f.Void++
-					default:
-						values = append(values, m.of(r, s))
-					}
-				}
-				if f.Runs = len(values); f.Runs+f.Void == 0 {
+				f := r.figure(w, m, peer)
+				switch {
+				case f.Runs+f.Void == 0:
 					continue
-				}
-				if f.Runs > 0 {
-					f.Median, f.Low, f.High = median(values), slices.Min(values), slices.Max(values)
-				}
-				if peer == "nginx" {
+				case peer == "nginx":
 					base = f.Median
-				} else if base > 0 && f.Runs > 0 {
-					f.Ratio, f.Goal = f.Median/base, m.goal
+				case base > 0 && f.Runs > 0:
+					f.Ratio = f.Median / base
+					if ours(peer) {
+						f.Goal, f.Most = m.goal, m.most
+					}
 				}
 				r.Figures = append(r.Figures, f)
 			}
 		}
 	}
+}
+
+// ours tells our own gateways, which have goals.
+func ours(peer string) bool { return peer == "wire" || peer == "sluice" }
+
+// figure is one measure of one workload on one peer.
+func (r *report) figure(w workload, m measure, peer string) figure {
+	f := figure{Workload: w.Name, About: w.About, Measure: m.name, Peer: peer}
+	var values []float64
+	for _, s := range r.Samples {
+		switch {
+		case s.Workload != w.Name || s.Peer != peer:
+		case s.void():
+			f.Void++
+		default:
+			values = append(values, m.of(s))
+		}
+	}
+	if f.Runs = len(values); f.Runs > 0 {
+		f.Median, f.Low, f.High = median(values), slices.Min(values), slices.Max(values)
+	}
+	return f
+}
+
+// texts are the cells of a figure that may be empty.
+func (f figure) texts() (ratio, goal, runs string) {
+	if f.Ratio > 0 {
+		ratio = fmt.Sprintf("%.2f", f.Ratio)
+	}
+	switch {
+	case f.Goal > 0:
+		goal = fmt.Sprintf("%.1fx", f.Goal)
+	case f.Most > 0:
+		goal = fmt.Sprintf("<=%.0f", f.Most)
+	}
+	runs = fmt.Sprint(f.Runs)
+	if f.Void > 0 {
+		runs += fmt.Sprintf(" (%d void)", f.Void)
+	}
+	return ratio, goal, runs
 }
 
 // write prints the table and stores JSON and chart.
@@ -188,24 +235,18 @@ func (r *report) write(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "bench.json"), b, 0o644); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(dir, "bench.md"), []byte(r.markdown()), 0o644); err != nil {
+		return err
+	}
 	return os.WriteFile(filepath.Join(dir, "bench.svg"), []byte(chart(r)), 0o644)
 }
 
 func (r *report) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s; %v\n", r.Machine, r.Versions)
+	fmt.Fprintf(&b, "%s; load average %s; %d runs of %.1f s; %v\n", r.Machine, r.Load, r.Pairs, r.Seconds, r.Versions)
 	fmt.Fprintf(&b, "%-40s %-16s %-7s %10s %21s %7s %6s %5s\n", "workload", "measure", "peer", "median", "spread", "ratio", "goal", "runs")
 	for _, f := range r.Figures {
-		ratio, goal, runs := "", "", fmt.Sprint(f.Runs)
-		if f.Ratio > 0 {
-			ratio = fmt.Sprintf("%.2f", f.Ratio)
-		}
-		if f.Goal > 0 {
-			goal = fmt.Sprintf("%.1f", f.Goal)
-		}
-		if f.Void > 0 {
-			runs += fmt.Sprintf(" (%d void)", f.Void)
-		}
+		ratio, goal, runs := f.texts()
 		fmt.Fprintf(&b, "%-40s %-16s %-7s %10.2f %10.2f-%10.2f %7s %6s %5s\n", f.Workload+": "+f.About, f.Measure, f.Peer, f.Median, f.Low, f.High, ratio, goal, runs)
 	}
 	return b.String()

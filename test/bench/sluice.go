@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -28,36 +29,69 @@ func sluicePeer(dir string) (peer, error) {
 		return peer{}, fmt.Errorf("building sluice: %w", err)
 	}
 	p := peer{name: "sluice", version: "this tree, serve --dev"}
-	p.begin = func(dir, mock, addr string, core int) (*process, string, error) {
-		return beginSluice(binary, dir, mock, addr, core)
+	folder, key := filepath.Join(dir, "data"), ""
+	p.prepare = func(mock string) (err error) {
+		key, err = configureFolder(binary, folder, mock)
+		return err
+	}
+	p.begin = func(dir, _, addr string, core int) (*process, string, error) {
+		data := filepath.Join(dir, "data")
+		if err := copyPrivate(data, folder); err != nil {
+			return nil, "", err
+		}
+		proc, _, err := serveSluice(binary, data, addr, core)
+		if err != nil {
+			return nil, "", err
+		}
+		go io.Copy(io.Discard, proc.out) // ends with the process
+		return proc, key, nil
 	}
 	return p, nil
 }
 
-// beginSluice starts the process and configures it through its API, as an
-// operator would.
-func beginSluice(binary, dir, mock, addr string, core int) (*process, string, error) {
-	control, err := freeAddr()
+// copyPrivate copies a data folder; it holds the master key, which others must
+// not be able to read.
+func copyPrivate(to, from string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chmod(path, 0o600)
+	})
+}
+
+// configureFolder configures the product through its API, as an operator would,
+// and stops it. What is measured then starts from the folder it left, so that
+// setting up, which hashes passwords in 19 MiB each, leaves no garbage in it.
+func configureFolder(binary, folder, mock string) (key string, err error) {
+	addr, err := freeAddr()
 	if err != nil {
+		return "", err
+	}
+	proc, control, err := serveSluice(binary, folder, addr, 0)
+	if err != nil {
+		return "", err
+	}
+	defer proc.stop()
+	return configure(proc, "http://"+control, mock)
+}
+
+// serveSluice starts the process on a data folder.
+func serveSluice(binary, folder, addr string, core int) (proc *process, control string, err error) {
+	if control, err = freeAddr(); err != nil {
 		return nil, "", err
 	}
 	status, err := freeAddr()
 	if err != nil {
 		return nil, "", err
 	}
-	proc, err := start(core, []string{
+	proc, err = start(core, []string{
 		"SLUICE_GATEWAY_ADDR=" + addr, "SLUICE_CONTROL_ADDR=" + control, "SLUICE_STATUS_ADDR=" + status, "EZ_LOG_LEVEL=error",
-	}, binary, "serve", "--dev", "--data-dir", filepath.Join(dir, "data"))
-	if err != nil {
-		return nil, "", err
-	}
-	key, err := configure(proc, "http://"+control, mock)
-	if err != nil {
-		proc.stop()
-		return nil, "", fmt.Errorf("configuring sluice: %w", err)
-	}
-	go io.Copy(io.Discard, proc.out) // ends with the process
-	return proc, key, nil
+	}, binary, "serve", "--dev", "--data-dir", folder)
+	return proc, control, err
 }
 
 var setupLink = regexp.MustCompile(`/setup\?token=(\S+)`)
