@@ -66,6 +66,9 @@ func newAsk(op dialect.Operation, h *sluice.Head, body []byte) (*dialect.Ask, er
 	if a.endpoint == nil {
 		return nil, unknown(op.Path)
 	}
+	if coding := h.Fields.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, sluice.Errorf(sluice.CodeMediaType, "Content-Encoding %q is not accepted, send the body as it is", clip(coding)).At("Content-Encoding")
+	}
 	a.ask.ContentType = h.Fields.Get("Content-Type")
 	boundary, err := a.mediaType(a.ask.ContentType)
 	if err != nil {

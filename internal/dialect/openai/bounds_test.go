@@ -87,7 +87,27 @@ func TestEndlessLifecycleIsPassed(t *testing.T) {
 	}
 }
 
-// A document of any size passes in bounded memory, and one that breaks off
+// A target that never stops must not be paid for, nor fill a client's disk.
+func TestEndlessDocumentIsCut(t *testing.T) {
+	leg := begin(t, false, "application/json", "sk-a-long-credential")
+	if _, err := leg.Feed([]byte(`{"choices":[{"message":{"content":"`)); err != nil {
+		t.Fatal(err)
+	}
+	piece := bytes.Repeat([]byte("y"), 1<<20)
+	for n := range 300 {
+		_, err := leg.Feed(piece)
+		if err == nil {
+			continue
+		}
+		if sluice.CodeOf(err) != sluice.CodeProviderTooLarge || n < 250 {
+			t.Errorf("after %d MiB: %v", n, err)
+		}
+		return
+	}
+	t.Error("300 MiB were passed on")
+}
+
+// A document of any size within the limit passes in bounded memory, and one that breaks off
 // after a part was delivered must not end as if it were whole.
 func TestLargeDocumentPasses(t *testing.T) {
 	leg := begin(t, false, "application/json", "sk-a-long-credential")

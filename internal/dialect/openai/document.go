@@ -11,6 +11,9 @@ const (
 	// the thousand) passes as it comes; if it then breaks off, so does the
 	// client's.
 	holdMost = 256 << 10
+	// maxAnswer ends an answer that never does: more than any picture or table of
+	// embeddings.
+	maxAnswer = 256 << 20
 	// keptHeld is the most that idle memory keeps.
 	keptHeld = 64 << 10
 )
@@ -61,7 +64,9 @@ func (d *document) required() string {
 }
 
 func (d *document) feed(b []byte) ([]byte, error) {
-	d.bytes += int64(len(b))
+	if d.bytes += int64(len(b)); d.bytes > maxAnswer {
+		return nil, tooLarge()
+	}
 	if d.scan == nil {
 		d.held = append(d.held, b...)
 		if len(d.held) > holdMost {
@@ -73,6 +78,10 @@ func (d *document) feed(b []byte) ([]byte, error) {
 		return nil, d.leg.broken(err.Error())
 	}
 	return d.give(d.window.pass(b)), nil
+}
+
+func tooLarge() error {
+	return sluice.Errorf(sluice.CodeProviderTooLarge, "the provider's answer is larger than %d bytes", int64(maxAnswer))
 }
 
 // begin refuses at once what is no document from its first byte on, instead of

@@ -31,13 +31,17 @@ type events struct {
 	// chunks tells chat and completions, which end in [DONE], from the typed
 	// events of pictures and sound.
 	chunks bool
-	// out is what the client gets next; until released it only grows.
-	out []byte
+	// out is what the client gets next; until released it only grows. While all
+	// of it lies together in the piece that was fed, it is run instead.
+	out, run []byte
 	// released tells that content has come: until then another target could
 	// still take over, so nothing is given out.
 	released bool
-	given    bool
-	begun    bool
+	// direct says that it was released before this piece, so that what lies in
+	// the piece need not be copied.
+	direct bool
+	given  bool
+	begun  bool
 	// refusal collects a document that came in place of a stream.
 	refusal *document
 	// fault is the error that follows bytes already returned.
@@ -109,9 +113,11 @@ func (e *events) begin(b []byte) error {
 
 // recycle empties what has been given out.
 func (e *events) recycle() {
+	e.run = nil
 	if e.released {
 		e.out = e.out[:0]
 	}
+	e.direct = e.released
 }
 
 // drain takes the events that are whole, until one is at fault.
@@ -133,21 +139,47 @@ func (e *events) drain() error {
 
 // give returns what is ready. What came before a fault is delivered first.
 func (e *events) give(err error) ([]byte, error) {
-	if err != nil && (!e.released || len(e.out) == 0) {
+	out := e.out
+	if e.run != nil {
+		out = e.run
+	}
+	if err != nil && (!e.released || len(out) == 0) {
 		return nil, err
 	}
 	e.fault = err
-	if !e.released || len(e.out) == 0 {
+	if !e.released || len(out) == 0 {
 		return nil, nil
 	}
 	e.given = true
-	return e.leg.scrubber().answer(e.out), nil
+	return e.leg.scrubber().answer(out), nil
 }
 
 // pass hands an event on, drop keeps it back.
 func (e *events) pass(ev *sse.Event) {
-	e.out = append(e.out, ev.Raw...)
 	e.dropped = false
+	e.add(ev)
+}
+
+// add appends the bytes of an event.
+func (e *events) add(ev *sse.Event) {
+	if e.direct && !ev.Carried && len(e.out) == 0 {
+		switch end := len(e.run); {
+		case e.run == nil:
+			e.run = ev.Raw
+			return
+		case cap(e.run) > end && &e.run[:end+1][end] == &ev.Raw[0]:
+			e.run = e.run[:end+len(ev.Raw)]
+			return
+		}
+	}
+	e.own()
+	e.out = append(e.out, ev.Raw...)
+}
+
+// own copies what lies in the piece.
+func (e *events) own() {
+	e.out = append(e.out, e.run...)
+	e.run = nil
 }
 
 func (e *events) drop() { e.dropped = true }
@@ -158,7 +190,7 @@ func (e *events) take(ev *sse.Event) error {
 	switch {
 	case ev.Tail:
 		if !e.dropped {
-			e.out = append(e.out, ev.Raw...)
+			e.add(ev)
 		}
 	case e.done:
 		e.drop() // nothing follows [DONE], not even a second one
@@ -186,9 +218,8 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 	if string(ev.Name) == "error" {
 		return e.leg.embedded(data)
 	}
-	m := findMarks(data)
-	if e.released && !m.error && m.usage.Kind != jsonscan.Object {
-		e.measure(data, &m)
+	if e.released && behind(data, 0, nameError) < 0 && mark(data, nameUsage).Kind != jsonscan.Object {
+		e.measure(data)
 		e.pass(ev)
 		return nil
 	}
@@ -203,7 +234,7 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 			return nil
 		}
 	}
-	e.measure(data, &m)
+	e.measure(data)
 	e.released = e.released || c.content
 	e.pass(ev)
 	return nil
@@ -295,23 +326,23 @@ func (e *events) state(text []byte) {
 }
 
 // measure notes the end and estimates the size of one passing event.
-func (e *events) measure(data []byte, m *marks) {
+func (e *events) measure(data []byte) {
 	e.answered = true
 	if !e.chunks {
-		kind, _ := jsonscan.Text(data, m.kind)
+		kind, _ := jsonscan.Text(data, mark(data, nameType))
 		e.finished = e.finished || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
 		return
 	}
-	e.finished = e.finished || m.finish.Kind == jsonscan.String
-	text := textSize(m.text)
-	for d := m.delta.Members(data); d.Next(); {
-		if string(d.Key()) != "role" {
-			text += textSize(d.Value())
-		}
+	e.finished = e.finished || mark(data, nameFinish).Kind == jsonscan.String
+	size := 0
+	if e.leg.asked.endpoint.name == opChat {
+		size = deltaSize(data)
+	} else {
+		size = textSize(mark(data, nameText))
 	}
-	if text > 0 {
+	if size > 0 {
 		// A chunk is at least one token, most often exactly one.
-		e.tokens += max(1, int64(text)/bytesUsual)
+		e.tokens += max(1, int64(size)/bytesUsual)
 	}
 }
 
@@ -345,6 +376,7 @@ func (e *events) finish() ([]byte, error) {
 	case !e.finished:
 		return nil, e.leg.broken("it ended before it was complete")
 	case e.chunks:
+		e.own()
 		e.out = append(e.out, doneEvent...)
 	}
 	e.released = true

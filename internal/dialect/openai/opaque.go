@@ -24,7 +24,9 @@ func (o *opaque) feed(b []byte) ([]byte, error) {
 	if o.bytes == 0 && bytes.HasPrefix(bytes.TrimSpace(b), []byte("<")) {
 		return nil, o.leg.broken("it is a page of markup")
 	}
-	o.bytes += int64(len(b))
+	if o.bytes += int64(len(b)); o.bytes > maxAnswer {
+		return nil, tooLarge()
+	}
 	out := o.window.pass(b)
 	o.given = o.given || len(out) > 0
 	return out, nil

@@ -104,7 +104,7 @@ func operation(method, path string) (dialect.Operation, error) {
 		}
 		return dialect.Operation{Name: e.name, Path: e.path}, nil
 	}
-	if strings.HasPrefix(rest, "/chat/completions/") {
+	if id, ok := strings.CutPrefix(rest, "/chat/completions/"); ok && id != "" {
 		return dialect.Operation{}, refuseStored("stored chat completions")
 	}
 	for _, s := range stateful {

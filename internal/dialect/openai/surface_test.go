@@ -34,6 +34,7 @@ func TestOperations(t *testing.T) {
 		{"GET", "/v1/embeddings", "COMMON_008"},
 		{"GET", "/v1/chat/completions", "COMMON_011"},
 		{"GET", "/v1/chat/completions/chatcmpl-1", "COMMON_011"},
+		{"POST", "/v1/chat/completions/", "COMMON_002"},
 		{"POST", "/v1/responses", "COMMON_011"},
 		{"GET", "/v1/responses/resp_1", "COMMON_011"},
 		{"POST", "/v1/files", "COMMON_011"},
