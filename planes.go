@@ -121,6 +121,11 @@ type GatewayStatus struct {
 	Revision uint64 `json:"revision"`
 	Refused  uint64 `json:"refused,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	// LagMS is how long after its publication the revision was applied, and
+	// Health whether the gateway serves what is published: ok, refused, degraded
+	// or silent. Control fills both in for whoever asks it.
+	LagMS  int64  `json:"lag_ms,omitempty"`
+	Health string `json:"health,omitempty"`
 	// Conditions lists objects of the applied snapshot that are disabled.
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Active is the number of requests in flight.

@@ -45,6 +45,7 @@ gateway: {trusted_proxies: [10.0.0.0/8, 192.0.2.1], drain_deadline: 1m}
 	want := app.Config{
 		GatewayAddr: ":8080", ControlAddr: "127.0.0.1:8081", ControlPort: 9001, StatusAddr: "127.0.0.1:8082", DataDir: "data",
 		PostgresDSN: "postgres://env", RedisAddr: "file:6379", RedisDB: 3, JWTSecret: "from-the-file",
+		OnStoreError: "local", MaxStale: 24 * time.Hour,
 		LogLevel: "warn", LogFormat: "auto", LogQueue: 500, LogBatchSize: 30, LogFlushMS: 250,
 		TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"}, PreStop: 5 * time.Second, DrainDeadline: time.Minute,
 	}
@@ -66,7 +67,10 @@ gateway: {trusted_proxies: [10.0.0.0/8, 192.0.2.1], drain_deadline: 1m}
 func TestEveryVariable(t *testing.T) {
 	for _, row := range app.SettingRows() {
 		value := "12"
-		if strings.HasSuffix(row.Default, "s") || strings.HasSuffix(row.Default, "m") {
+		switch {
+		case row.Default == "false":
+			value = "true"
+		case strings.HasSuffix(row.Default, "s") || strings.HasSuffix(row.Default, "m") || strings.HasSuffix(row.Default, "h"):
 			value = "12s"
 		}
 		cfg, err := app.LoadFor(t.TempDir(), "", row.Env+"="+value)
@@ -182,7 +186,7 @@ func TestSecretsAreRequired(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = errors.Join(cfg.Check(c.dev)...)
+		err = errors.Join(cfg.Check(app.RoleServe, c.dev)...)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v dev=%v: got %v, want %q", c.environ, c.dev, err, c.want)
 		}
@@ -201,8 +205,13 @@ func TestCheckNamesTheSetting(t *testing.T) {
 		"EZ_API_PORT=8080":                   "EZ_API_PORT and SLUICE_GATEWAY_ADDR",
 		"EZ_API_PORT=8082":                   "SLUICE_STATUS_ADDR and EZ_API_PORT",
 		"SLUICE_CONTROL_ADDR=0.0.0.0:8080":   "SLUICE_CONTROL_ADDR and SLUICE_GATEWAY_ADDR",
-		"EZ_PG_DSN=postgres://x":             "EZ_PG_DSN",
-		"EZ_REDIS_ADDR=localhost:6379":       "EZ_REDIS_ADDR",
+		"EZ_REDIS_ADDR=localhost":            "EZ_REDIS_ADDR",
+		"SLUICE_REDIS_DB=-1":                 "SLUICE_REDIS_DB",
+		"SLUICE_ON_STORE_ERROR=maybe":        "SLUICE_ON_STORE_ERROR",
+		"SLUICE_MAX_STALE=0s":                "SLUICE_MAX_STALE",
+		"SLUICE_PLANE_TOKEN=changeme":        "SLUICE_PLANE_TOKEN",
+		"SLUICE_CONTROL_URL=control:8081":    "SLUICE_CONTROL_URL",
+		"SLUICE_PUBLIC_URL=sluice.example":   "SLUICE_PUBLIC_URL",
 		"EZ_LOG_LEVEL=loud":                  "EZ_LOG_LEVEL",
 		"SLUICE_LOG_FORMAT=xml":              "SLUICE_LOG_FORMAT",
 		"EZ_LOG_QUEUE=0":                     "EZ_LOG_QUEUE",
@@ -216,11 +225,43 @@ func TestCheckNamesTheSetting(t *testing.T) {
 			t.Errorf("%s: %v", variable, err)
 			continue
 		}
-		problems := cfg.Check(false)
+		problems := cfg.Check(app.RoleServe, false)
 		if text := fmt.Sprint(problems); len(problems) == 0 || !strings.Contains(text, want) {
 			t.Errorf("%s: got %s", variable, text)
-		} else if strings.Contains(text, "postgres://x") {
-			t.Errorf("%s: the refusal repeats the value: %s", variable, text)
+		}
+	}
+}
+
+// TestRolesNeedTheirSettings pins what each process refuses to start without: a
+// gateway without a plane token would lose its records, and one that asked for
+// the secret that signs tokens would spread it.
+func TestRolesNeedTheirSettings(t *testing.T) {
+	const plane, redis, url = "SLUICE_PLANE_TOKEN=k3J9xQ2mW7vB5nR8tY4cL6pZ", "EZ_REDIS_ADDR=localhost:6379", "SLUICE_CONTROL_URL=http://control:8081"
+	for _, c := range []struct {
+		role    app.Role
+		dev     bool
+		environ []string
+		want    string // "" is valid
+	}{
+		{app.RoleControl, false, []string{goodMaster, goodJWT, plane, redis}, ""},
+		{app.RoleControl, false, []string{goodMaster, goodJWT, redis}, "SLUICE_PLANE_TOKEN is not set"},
+		{app.RoleControl, false, []string{goodMaster, goodJWT, redis, "SLUICE_PLANE_TOKEN=change-me-change-me-change-me"}, "SLUICE_PLANE_TOKEN is a default"},
+		{app.RoleControl, false, []string{goodMaster, goodJWT, plane}, "EZ_REDIS_ADDR (redis.addr) is not set"},
+		{app.RoleControl, true, []string{redis}, ""},
+		{app.RoleGateway, false, []string{goodMaster, plane, redis, url}, ""},
+		{app.RoleGateway, false, []string{goodMaster, plane, redis}, "SLUICE_CONTROL_URL (plane.control_url) is not set"},
+		{app.RoleGateway, false, []string{goodMaster, redis, url}, "SLUICE_PLANE_TOKEN is not set"},
+		{app.RoleGateway, false, []string{plane, redis, url}, "SLUICE_MASTER_KEY (secrets.master_key) is not set"},
+		{app.RoleGateway, true, []string{redis, url}, ""},
+		{app.RoleServe, false, []string{goodMaster, goodJWT, "EZ_PG_DSN=host=db"}, ""},
+	} {
+		cfg, err := app.LoadFor(t.TempDir(), "", c.environ...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = errors.Join(cfg.Check(c.role, c.dev)...)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s %v dev=%v: got %v, want %q", c.role, c.environ, c.dev, err, c.want)
 		}
 	}
 }
@@ -238,7 +279,7 @@ func TestAPIPortWins(t *testing.T) {
 	if got := fmt.Sprint(app.Warnings(cfg)); !strings.Contains(got, "EZ_API_PORT replaces the port of SLUICE_CONTROL_ADDR") {
 		t.Errorf("warnings: %s", got)
 	}
-	if problems := cfg.Check(false); len(problems) > 0 {
+	if problems := cfg.Check(app.RoleServe, false); len(problems) > 0 {
 		t.Errorf("%v", problems)
 	}
 }

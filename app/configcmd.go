@@ -3,9 +3,12 @@ package app
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluicegate/sluice"
 )
 
 func newConfigCommand(p process) *cobra.Command {
@@ -19,11 +22,15 @@ func newConfigCommand(p process) *cobra.Command {
 func newConfigLint(p process) *cobra.Command {
 	var file string
 	var dev bool
+	role := string(RoleServe)
 	cmd := &cobra.Command{
 		Use: "lint", Short: "Check the configuration without starting", Args: cobra.NoArgs,
-		Long: "Reads the file and the environment as `serve` would and lists everything that is wrong.\nExits with 2 when something is.",
+		Long: "Reads the file and the environment as the process would and lists everything that is wrong.\nExits with 2 when something is.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadChecked(p, file, dev)
+			if !slices.Contains([]Role{RoleServe, RoleControl, RoleGateway}, Role(role)) {
+				return sluice.Errorf(sluice.CodeConfig, "--role %q must be serve, control or gateway", role)
+			}
+			cfg, err := loadChecked(p, file, Role(role), dev)
 			if cfg != nil {
 				for _, w := range cfg.warnings {
 					fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
@@ -37,7 +44,8 @@ func newConfigLint(p process) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (default: $EZ_CONFIG_FILE, ./config.yaml, ./config/config.yaml)")
-	cmd.Flags().BoolVar(&dev, "dev", false, "check for `serve --dev`, which makes its own secrets")
+	cmd.Flags().BoolVar(&dev, "dev", false, "check for --dev, which makes its own secrets")
+	cmd.Flags().StringVar(&role, "role", role, "the process to check for: serve, control or gateway")
 	return cmd
 }
 
@@ -65,7 +73,7 @@ func newConfigShow(p process) *cobra.Command {
 // loadChecked loads and checks in one go; every problem is in the error, which
 // carries codes of the CONFIG family. The
 // configuration is returned beside it for its warnings.
-func loadChecked(p process, file string, dev bool) (*loaded, error) {
+func loadChecked(p process, file string, role Role, dev bool) (*loaded, error) {
 	cfg, err := load(sources{environ: p.environ, file: file})
 	if cfg == nil || err != nil {
 		return cfg, err
@@ -73,7 +81,7 @@ func loadChecked(p process, file string, dev bool) (*loaded, error) {
 	if dev {
 		cfg.useDev(cfg.isSet)
 	}
-	if problems := cfg.Check(dev); len(problems) > 0 {
+	if problems := cfg.Check(role, dev); len(problems) > 0 {
 		return cfg, errors.Join(problems...)
 	}
 	return cfg, nil

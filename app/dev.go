@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -26,11 +28,11 @@ const (
 
 // seedDemo makes sure that the demo provider, its models and its tenant exist,
 // and mints the key of this start. What exists is left as its owner changed it.
-func (n *node) seedDemo(ctx context.Context) (err error) {
-	if err := ensureDemo(ctx, n.control.As(control.System())); err != nil {
+func (c *controlRole) seedDemo(ctx context.Context) (err error) {
+	if err := ensureDemo(ctx, c.control.As(control.System())); err != nil {
 		return err
 	}
-	n.demoKey, err = mintDemoKey(ctx, n.control, time.Now())
+	c.demoKey, err = mintDemoKey(ctx, c.control, time.Now())
 	return err
 }
 
@@ -105,7 +107,10 @@ func mintDemoKey(ctx context.Context, c *control.Control, now time.Time) (token 
 // announce prints what a person needs first. Without --dev that is the set-up
 // link alone, and only while nobody can sign in.
 func (n *node) announce(ctx context.Context, w io.Writer, took time.Duration) error {
-	link, err := n.setupLink(ctx)
+	if n.control == nil {
+		return nil
+	}
+	link, err := n.control.setupLink(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,39 +121,48 @@ func (n *node) announce(ctx context.Context, w io.Writer, took time.Duration) er
 		return nil
 	}
 	fmt.Fprintf(w, "\nSluice is ready after %.1f s.\n\n", took.Seconds())
-	fmt.Fprintf(w, "  gateway  %s\n  control  %s  (API documentation: /docs)\n  status   %s/metrics\n", n.url("gateway"), n.url("control"), n.url("status"))
+	fmt.Fprintf(w, "  gateway  %s\n  control  %s  (API documentation: /docs)\n  status   %s/metrics\n", n.gatewayURL(), n.url("control"), n.url("status"))
 	if link != "" {
 		fmt.Fprintf(w, "\nCreate the first admin (this link works once and expires in an hour):\n\n  %s\n", link)
 	}
-	fmt.Fprintf(w, "\nTry it (the key is valid for 24 hours):\n\n  %s\n\n", curlLine(n.url("gateway"), n.demoKey))
+	fmt.Fprintf(w, "\nTry it (the key is valid for 24 hours):\n\n  %s\n\n", curlLine(n.gatewayURL(), n.control.demoKey))
 	return nil
 }
 
 // setupLink mints the one-time link while no platform admin exists; otherwise
 // it is empty.
-func (n *node) setupLink(ctx context.Context) (string, error) {
-	needed, err := n.control.NeedsSetup(ctx)
+func (c *controlRole) setupLink(ctx context.Context) (string, error) {
+	needed, err := c.control.NeedsSetup(ctx)
 	if err != nil || !needed {
 		return "", err
 	}
-	token, err := n.control.NewSetupToken(ctx)
+	token, err := c.control.NewSetupToken(ctx)
 	if err != nil {
 		return "", fmt.Errorf("mint a set-up token: %w", err)
 	}
-	return n.url("control") + "/setup?token=" + token, nil
+	return cmp.Or(strings.TrimSuffix(c.PublicURL, "/"), c.url("control")) + "/setup?token=" + token, nil
+}
+
+// gatewayURL is where clients find a gateway: the one of this process, or where
+// one of another process listens unless it was told otherwise.
+func (h *host) gatewayURL() string {
+	if h.listeners["gateway"] != nil {
+		return h.url("gateway")
+	}
+	return "http://" + h.GatewayAddr
 }
 
 // url is how a person on this machine reaches a listener.
-func (n *node) url(name string) string {
+func (h *host) url(name string) string {
 	scheme := "http://"
-	if name == "gateway" && n.GatewayTLSCert != "" {
+	if name == "gateway" && h.GatewayTLSCert != "" {
 		scheme = "https://"
 	}
-	host, port, err := dialable(n.listeners[name].Addr())
+	address, port, err := dialable(h.listeners[name].Addr())
 	if err != nil {
-		return scheme + n.address(name)
+		return scheme + h.listeners[name].Addr().String()
 	}
-	return scheme + net.JoinHostPort(host, strconv.Itoa(port))
+	return scheme + net.JoinHostPort(address, strconv.Itoa(port))
 }
 
 // curlLine is one line that streams an answer as it is pasted into a shell.

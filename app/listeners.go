@@ -18,20 +18,22 @@ type listenerSpec struct {
 	name, addr, setting string
 }
 
-// listeners returns what `serve` listens on, in the order in which it opens.
-func (c *Config) listeners() []listenerSpec {
-	return []listenerSpec{
-		{"status", c.StatusAddr, "SLUICE_STATUS_ADDR"},
-		{"control", c.controlAddr(), c.controlSetting()},
-		{"gateway", c.GatewayAddr, "SLUICE_GATEWAY_ADDR"},
+// listeners returns what a process listens on, in the order in which it opens.
+func (c *Config) listeners(role Role) []listenerSpec {
+	list := []listenerSpec{{"status", c.StatusAddr, "SLUICE_STATUS_ADDR"}}
+	if role.controls() {
+		list = append(list, listenerSpec{"control", c.controlAddr(), c.controlSetting()})
 	}
+	if role.serves() {
+		list = append(list, listenerSpec{"gateway", c.GatewayAddr, "SLUICE_GATEWAY_ADDR"})
+	}
+	return list
 }
 
 // clashes names every two settings that ask for the same address; without it
 // one of the listeners would fail with an error that names only itself.
-func (c *Config) clashes() []error {
+func clashes(list []listenerSpec) []error {
 	var problems []error
-	list := c.listeners()
 	for i, a := range list {
 		for _, b := range list[i+1:] {
 			if sameAddress(a.addr, b.addr) {

@@ -11,18 +11,24 @@ import (
 	"github.com/sluicegate/sluice"
 )
 
-// lockName is the lock's file in the data folder.
-const lockName = "sluice.lock"
+// lockName is the lock's file in the data folder: control owns the database
+// there, a gateway the last good configuration.
+func lockName(role Role) string {
+	if role == RoleGateway {
+		return "gateway.lock"
+	}
+	return "sluice.lock"
+}
 
-// lockFolder takes the data folder for this process alone, creating it when
+// lockFolder takes the data folder for this process of its kind alone, creating it when
 // needed. The kernel drops the lock with the process, however it ends, so a
 // killed one leaves nothing to clean up. A folder in use is
 // [sluice.CodeDataLocked] naming the process that has it.
-func lockFolder(dir string) (unlock func(), err error) {
+func lockFolder(dir string, role Role) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, sluice.Errorf(sluice.CodeConfig, "cannot create the data folder %s (SLUICE_DATA_DIR)", dir).Because(err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName(role)), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, sluice.Errorf(sluice.CodeConfig, "cannot write to the data folder %s (SLUICE_DATA_DIR)", dir).Because(err)
 	}

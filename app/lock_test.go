@@ -15,16 +15,16 @@ import (
 // TestLockFolder keeps two processes from writing one database.
 func TestLockFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
-	unlock, err := app.LockFolder(dir)
+	unlock, err := app.LockFolder(dir, app.RoleServe)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = app.LockFolder(dir)
+	_, err = app.LockFolder(dir, app.RoleServe)
 	if sluice.CodeOf(err) != sluice.CodeDataLocked || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("a second lock: %v", err)
 	}
 	unlock()
-	again, err := app.LockFolder(dir)
+	again, err := app.LockFolder(dir, app.RoleServe)
 	if err != nil {
 		t.Fatalf("after unlocking: %v", err)
 	}
@@ -37,7 +37,7 @@ func TestLockFolder(t *testing.T) {
 // TestLockFolderNamesTheSetting tells what to change when the folder is no good.
 func TestLockFolderNamesTheSetting(t *testing.T) {
 	file := write(t, t.TempDir(), "file", "")
-	if _, err := app.LockFolder(filepath.Join(file, "below")); sluice.CodeOf(err) != sluice.CodeConfig || !strings.Contains(err.Error(), "SLUICE_DATA_DIR") {
+	if _, err := app.LockFolder(filepath.Join(file, "below"), app.RoleServe); sluice.CodeOf(err) != sluice.CodeConfig || !strings.Contains(err.Error(), "SLUICE_DATA_DIR") {
 		t.Errorf("got %v", err)
 	}
 }

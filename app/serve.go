@@ -16,22 +16,47 @@ import (
 	"github.com/sluicegate/sluice"
 )
 
-// serveOptions is what the command line of `serve` says.
+// serveOptions is what the command line of a role says.
 type serveOptions struct {
+	role    Role
 	dev     bool
 	file    string
 	dataDir string
 }
 
 func newServe(p process) *cobra.Command {
-	var opts serveOptions
-	cmd := &cobra.Command{
-		Use: "serve", Short: "Run control plane, gateway and worker in one process", Args: cobra.NoArgs,
-		Long: `Runs everything in one process on SQLite in the data folder.
+	return newRoleCommand(p, RoleServe, "Run control plane, gateway and worker in one process", `Runs everything in one process: on SQLite in the data folder, or on PostgreSQL
+when EZ_PG_DSN is set.
 
 --dev needs no configuration: it listens on loopback, makes its own secrets,
 seeds a demo provider, and prints a set-up link and a curl line to try.
-Without --dev SLUICE_MASTER_KEY and SLUICE_JWT_SECRET must be set.
+Without --dev SLUICE_MASTER_KEY and SLUICE_JWT_SECRET must be set.`)
+}
+
+func newControl(p process) *cobra.Command {
+	return newRoleCommand(p, RoleControl, "Run the control plane and the worker, for gateways of other processes", `Runs the control plane on PostgreSQL (EZ_PG_DSN) or SQLite, and publishes the
+configuration to Redis (EZ_REDIS_ADDR) for gateways.
+
+SLUICE_MASTER_KEY, SLUICE_JWT_SECRET and SLUICE_PLANE_TOKEN must be set; with
+--dev they are made from a file in the data folder.`)
+}
+
+func newGateway(p process) *cobra.Command {
+	return newRoleCommand(p, RoleGateway, "Run a gateway of a control plane in another process", `Runs a gateway that reads its configuration from Redis (EZ_REDIS_ADDR), sends
+records and status to control (SLUICE_CONTROL_URL), and opens no database. It
+keeps the last good configuration in the data folder and serves on without
+Redis and control.
+
+SLUICE_MASTER_KEY and SLUICE_PLANE_TOKEN must be those of control; with --dev
+they are made from a file in the data folder, which control can share.`)
+}
+
+// newRoleCommand returns the command that runs a process of a role.
+func newRoleCommand(p process, role Role, short, long string) *cobra.Command {
+	opts := serveOptions{role: role}
+	cmd := &cobra.Command{
+		Use: string(role), Short: short, Args: cobra.NoArgs,
+		Long: long + `
 
 SIGTERM and Ctrl-C drain and end; a second one ends at once. SIGHUP reads
 log.level again.`,
@@ -43,13 +68,13 @@ log.level again.`,
 	return cmd
 }
 
-// serve runs a process of all roles until ctx ends, then drains it.
+// serve runs a process of a role until ctx ends, then drains it.
 func serve(ctx context.Context, p process, opts serveOptions) (err error) {
 	began := time.Now()
 	if opts.dataDir != "" {
 		p.environ = append(p.environ, "SLUICE_DATA_DIR="+opts.dataDir)
 	}
-	cfg, err := loadChecked(p, opts.file, opts.dev)
+	cfg, err := loadChecked(p, opts.file, opts.role, opts.dev)
 	if err != nil {
 		return err
 	}
@@ -65,17 +90,20 @@ func serve(ctx context.Context, p process, opts serveOptions) (err error) {
 	progress := newProgress(p.stdout, opts.dev)
 
 	progress.step("data folder %s", cfg.DataDir)
-	unlock, err := lockFolder(cfg.DataDir)
+	unlock, err := lockFolder(cfg.DataDir, opts.role)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	listeners, err := listenAll(ctx, cfg.listeners())
+	listeners, err := listenAll(ctx, cfg.listeners(opts.role))
 	if err != nil {
 		return err
 	}
 
-	n, err := newNode(ctx, nodeConfig{Config: cfg.Config, dev: opts.dev, extra: p.extra, log: log, level: level, progress: progress, listeners: listeners})
+	n, err := newNode(ctx, nodeConfig{
+		Config: cfg.Config, role: opts.role, dev: opts.dev, extra: p.extra,
+		log: log, level: level, progress: progress, listeners: listeners,
+	})
 	if sluice.CodeOf(err) == sluice.CodeMasterKey {
 		reason := sluice.AsError(err)
 		return standBy(ctx, listeners, sluice.Errorf(reason.Code, "%s; set SLUICE_MASTER_KEY to that one", reason.Message), log)
@@ -92,7 +120,7 @@ func serve(ctx context.Context, p process, opts serveOptions) (err error) {
 	if err := n.announce(ctx, p.stdout, time.Since(began)); err != nil {
 		return joinStop(err, n)
 	}
-	log.Info("serving", "version", version(), "gateway", n.address("gateway"), "control", n.address("control"), "status", n.address("status"))
+	log.Info("serving", append([]any{"role", string(opts.role), "version", version()}, addresses(listeners)...)...)
 
 	select {
 	case <-ctx.Done():
@@ -134,7 +162,7 @@ func reloadOnHangup(p process, opts serveOptions, level *slog.LevelVar, log *slo
 		for {
 			select {
 			case <-hangup:
-				cfg, err := loadChecked(p, opts.file, opts.dev)
+				cfg, err := loadChecked(p, opts.file, opts.role, opts.dev)
 				if err != nil {
 					log.Error("configuration not read again", "err", err)
 					continue

@@ -42,6 +42,12 @@ func (s setting) parse(text string) (reflect.Value, error) {
 			return reflect.Value{}, fmt.Errorf("%q is not a whole number", text)
 		}
 		return reflect.ValueOf(n), nil
+	case reflect.TypeFor[bool]():
+		b, err := strconv.ParseBool(strings.TrimSpace(text))
+		if err != nil {
+			return reflect.Value{}, fmt.Errorf("%q is neither true nor false", text)
+		}
+		return reflect.ValueOf(b), nil
 	case reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(strings.TrimSpace(text))
 		if err != nil {

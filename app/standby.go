@@ -13,8 +13,7 @@ import (
 // ends, and returns that reason. A process that ended at once would be started
 // again and again by its supervisor and could not tell probes what is wrong.
 func standBy(ctx context.Context, listeners map[string]net.Listener, reason *sluice.Error, log *slog.Logger) error {
-	log.Error("not ready", "ready", false, "err", reason,
-		"gateway", listeners["gateway"].Addr().String(), "control", listeners["control"].Addr().String(), "status", listeners["status"].Addr().String())
+	log.Error("not ready", append([]any{"ready", false, "err", reason}, addresses(listeners)...)...)
 	server := &http.Server{
 		Handler: standByHandler(reason), ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeadBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),

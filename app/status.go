@@ -6,7 +6,39 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluicegate/sluice"
 )
+
+// readiness is whether a process can serve, and how well.
+type readiness struct {
+	// refusing processes serve nothing; others are healthy without a reason and
+	// degraded with one.
+	refusing bool
+	reason   string
+}
+
+// notReady refuses for a reason.
+func notReady(err error) readiness { return readiness{true, sluice.AsError(err).Message} }
+
+// status is the HTTP status that load balancers go by.
+func (r readiness) status() int {
+	if r.refusing {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// text names the state for people.
+func (r readiness) text() string {
+	switch {
+	case r.refusing:
+		return "not ready"
+	case r.reason != "":
+		return "degraded"
+	}
+	return "ready"
+}
 
 // statusHandler serves the status listener: metrics and probes, for operators'
 // systems only.
@@ -17,11 +49,8 @@ func (n *node) statusHandler() http.Handler {
 		writeProbe(w, http.StatusOK, "ok", "")
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if reason := n.ready(); reason != "" {
-			writeProbe(w, http.StatusServiceUnavailable, "not ready", reason)
-			return
-		}
-		writeProbe(w, http.StatusOK, "ready", "")
+		r := n.ready()
+		writeProbe(w, r.status(), r.text(), r.reason)
 	})
 	return mux
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -35,6 +36,9 @@ type Config struct {
 	Plugins []PluginInfo
 	// Gateways returns what the gateways last reported; nil means none.
 	Gateways func() []sluice.GatewayStatus
+	// Rebuild writes anew what is published outside this process, after POST
+	// /sync/snapshot has published; nil does nothing more.
+	Rebuild func(context.Context) error
 	// LogLevel reads and changes the process's log level; nil answers that the
 	// operation is not supported.
 	LogLevel *slog.LevelVar

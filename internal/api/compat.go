@@ -16,7 +16,7 @@ func (s *server) registerCompatibility() {
 	registerCreate(s, modelKind, "/models", "compat-create-model")
 	registerList(s, modelKind, "/models", "compat-list-models")
 	register(s, operation{id: "sync-snapshot", method: http.MethodPost, path: "/sync/snapshot", tag: "system",
-		summary: "Rebuild and publish the snapshot", description: "Platform admins only. Writes publish by themselves; this is for repair."}, syncSnapshot)
+		summary: "Rebuild and publish the snapshot", description: "Platform admins only. Writes publish by themselves; this is for repair."}, s.syncSnapshot)
 	register(s, operation{id: "list-admin-users", method: http.MethodGet, path: "/admin/users", tag: "users", filters: true,
 		summary: "List users", description: "The same as GET /admin/v1/users."}, userKind.list)
 	register(s, operation{id: "disable-user", method: http.MethodPost, path: "/admin/users/{ref}/disable", tag: "users",
@@ -29,10 +29,15 @@ type revisionOutput struct {
 	}
 }
 
-func syncSnapshot(ctx context.Context, ses *control.Session, _ *none) (*revisionOutput, error) {
+func (s *server) syncSnapshot(ctx context.Context, ses *control.Session, _ *none) (*revisionOutput, error) {
 	revision, err := ses.Sync(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if s.Rebuild != nil {
+		if err := s.Rebuild(ctx); err != nil {
+			return nil, err
+		}
 	}
 	out := &revisionOutput{}
 	out.Body.Revision = revision

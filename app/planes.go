@@ -1,0 +1,33 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/sluicegate/sluice/internal/link"
+)
+
+// withPlanes mounts beside the API what other processes use of control: records
+// and status of gateways, and access logs. Without a plane token there are no
+// other processes.
+func (c *controlRole) withPlanes(next http.Handler) (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.Handle("/", next)
+	if c.publisher != nil {
+		mux.HandleFunc("POST "+syncPath, c.streamSync(next))
+	}
+	if c.PlaneToken == "" {
+		return mux, nil
+	}
+	events, err := link.EventsHandler(link.NewIngest(c.store), c.PlaneToken)
+	if err != nil {
+		return nil, err
+	}
+	status, err := link.StatusHandler(c.statuses, c.PlaneToken)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle(link.EventsPath, events)
+	mux.Handle(link.StatusPath, status)
+	mux.Handle("/logs", c.logs.Handler())
+	return mux, nil
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/link"
+)
+
+// gatewayPorts is what a gateway needs of the rest of Sluice.
+type gatewayPorts struct {
+	snapshots sluice.Snapshots
+	admission sluice.Admission
+	events    sluice.Events
+	status    sluice.StatusSink
+	// reader follows Redis; nil when the gateway has its snapshots from control
+	// in the same process.
+	reader *failClosed
+	// loops are what the ports must run beside the gateway, each until its
+	// context ends.
+	loops []func(context.Context)
+}
+
+// embeddedPorts joins a gateway to control in the same process. Only limits go
+// through Redis, when there is one: other gateways may share them.
+func embeddedPorts(h *host, events sluice.Events, board *link.Board, statuses *link.StatusBoard) (gatewayPorts, error) {
+	p := gatewayPorts{snapshots: board, events: events, status: statuses, admission: link.NewLocal(link.LocalConfig{Now: time.Now})}
+	if h.redis == nil {
+		return p, nil
+	}
+	return p, p.admitByRedis(h, nil)
+}
+
+// remotePorts joins a gateway to control in another process: configuration and
+// limits over Redis, records and status over HTTP.
+func remotePorts(h *host) (p gatewayPorts, err error) {
+	reader, err := link.NewRedisSnapshots(link.ReaderConfig{
+		Redis: h.redis, Gateway: h.gatewayName(), Keyring: h.keyring, Log: h.log,
+		LastGood: filepath.Join(h.DataDir, lastGoodName), MaxStale: h.MaxStale,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.reader = &failClosed{reader: reader, maxStale: h.MaxStale, log: h.log}
+	p.snapshots, p.loops = p.reader, []func(context.Context){reader.Run}
+	if p.events, err = link.NewEventsClient(h.ControlURL, h.PlaneToken, nil); err != nil {
+		return p, err
+	}
+	status, err := link.NewStatusClient(h.ControlURL, h.PlaneToken, nil)
+	if err != nil {
+		return p, err
+	}
+	p.status = link.StatusTee{reader.Annotate(status), reader}
+	return p, p.admitByRedis(h, reader.Gateways)
+}
+
+// lastGoodName is the file in a gateway's data folder.
+const lastGoodName = "last-good.snap"
+
+// admitByRedis counts limits in Redis; gateways tells how many share them.
+func (p *gatewayPorts) admitByRedis(h *host, gateways func() int) error {
+	admission, err := link.NewRedisAdmission(link.RedisAdmissionConfig{
+		Redis: h.redis, OnStoreError: link.OnStoreError(h.OnStoreError), Gateways: gateways, Log: h.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.admission, p.loops = admission, append(p.loops, admission.Run)
+	return nil
+}

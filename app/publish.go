@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/link"
+)
+
+// followEvery is how often the database is asked for changes that other control
+// processes made; they publish them, too, unless they ended before.
+const followEvery = 500 * time.Millisecond
+
+// newPublisher publishes to Redis, when there is one.
+func newPublisher(h *host) *link.RedisPublisher {
+	if h.redis == nil {
+		return nil
+	}
+	cfg := link.PublisherConfig{Redis: h.redis, Log: h.log}
+	if h.CompatPlaintext {
+		cfg.CompatPlaintext = h.keyring
+	}
+	return link.NewRedisPublisher(cfg)
+}
+
+// deliver hands a snapshot to the gateway of this process and to Redis, and
+// waits for neither.
+func (c *controlRole) deliver(_ context.Context, s *sluice.Snapshot) {
+	c.board.Publish(s)
+	if c.publisher != nil {
+		c.publisher.Offer(s)
+	}
+}
+
+// followOthers publishes what other processes changed, until ctx is done.
+func (c *controlRole) followOthers(ctx context.Context) {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	var seen uint64
+	var broken bool
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := c.followOnce(ctx, &seen)
+		if err != nil && !broken && ctx.Err() == nil {
+			c.log.Warn("changes of other control processes are not seen", "err", err)
+		}
+		broken = err != nil
+	}
+}
+
+// followOnce publishes when the revision moved.
+func (c *controlRole) followOnce(ctx context.Context, seen *uint64) error {
+	revision, err := c.store.Revision(ctx)
+	if err != nil || revision <= *seen {
+		return err
+	}
+	revision, err = c.control.Publish(ctx)
+	*seen = max(*seen, revision)
+	return err
+}
+
+// rebuild writes everything in Redis anew; nil without Redis.
+func (c *controlRole) rebuild() func(context.Context) error {
+	if c.publisher == nil {
+		return nil
+	}
+	return func(ctx context.Context) error { return c.sync(ctx, link.SyncOptions{}) }
+}
+
+// syncTries bounds how often a sync starts over because another process
+// published a change meanwhile.
+const syncTries = 3
+
+// sync brings the current state of the database to Redis as a whole.
+func (c *controlRole) sync(ctx context.Context, opts link.SyncOptions) (err error) {
+	for range syncTries {
+		var s *sluice.Snapshot
+		if s, err = c.control.Snapshot(ctx); err != nil {
+			return err
+		}
+		if err = c.publisher.Sync(ctx, s, opts); sluice.CodeOf(err) != sluice.CodeConflict {
+			return err
+		}
+	}
+	return err
+}
