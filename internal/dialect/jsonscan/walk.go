@@ -44,6 +44,17 @@ func (v Value) Members(doc []byte) Members {
 	return Members{walker: walker{doc: doc[:v.End], next: v.Start}}
 }
 
+// MembersAt walks the members of the object that begins at or, behind white
+// space, after offset i, of which nothing was validated; where there is none it
+// walks none.
+func MembersAt(doc []byte, i int) Members {
+	i = skipSpace(doc, i)
+	if i >= len(doc) || doc[i] != '{' {
+		return Members{walker: walker{ended: true}}
+	}
+	return Members{walker: walker{doc: doc, next: i}}
+}
+
 // Elements walks the elements of an array value that was found in doc; of any
 // other value it walks none.
 func (v Value) Elements(doc []byte) Elements {

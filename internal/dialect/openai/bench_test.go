@@ -23,9 +23,11 @@ func BenchmarkAsk(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
-				if _, err := (openai.Surface{}).Ask(op, head, body); err != nil {
+				ask, err := openai.Surface{}.Ask(op, head, body)
+				if err != nil {
 					b.Fatal(err)
 				}
+				ask.Release()
 			}
 		})
 	}

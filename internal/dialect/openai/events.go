@@ -17,6 +17,8 @@ const (
 	maxPicture = 16 << 20
 	// maxLifecycle is how much is held back while no content has come.
 	maxLifecycle = 64 << 10
+	// maxShared bounds what is remembered of the beginning of an event.
+	maxShared = 1 << 10
 )
 
 // doneEvent ends a stream of chunks.
@@ -44,6 +46,9 @@ type events struct {
 	begun  bool
 	// refusal collects a document that came in place of a stream.
 	refusal *document
+	// shared is how the last event began, up to its delta, if nothing there
+	// matters.
+	shared []byte
 	// fault is the error that follows bytes already returned.
 	fault error
 	// answered tells that a chunk came at all, finished that one said why it
@@ -60,7 +65,7 @@ func (e *events) start(l *leg) {
 	if cap(e.out) > keptHeld {
 		e.out = nil
 	}
-	*e = events{leg: l, scanner: e.scanner, out: e.out[:0]}
+	*e = events{leg: l, scanner: e.scanner, out: e.out[:0], shared: e.shared[:0]}
 	if l == nil {
 		return
 	}
@@ -218,8 +223,9 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 	if string(ev.Name) == "error" {
 		return e.leg.embedded(data)
 	}
-	if e.released && behind(data, 0, nameError) < 0 && mark(data, nameUsage).Kind != jsonscan.Object {
-		e.measure(data)
+	m := e.findMarks(data)
+	if e.released && !m.suspect && m.usage.Kind != jsonscan.Object {
+		e.measure(data, &m)
 		e.pass(ev)
 		return nil
 	}
@@ -234,10 +240,24 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 			return nil
 		}
 	}
-	e.measure(data)
+	e.measure(data, &m)
 	e.released = e.released || c.content
 	e.pass(ev)
 	return nil
+}
+
+// findMarks skips the beginning that events of one answer share: id, model and
+// whatever else they repeat.
+func (e *events) findMarks(data []byte) marks {
+	from := 0
+	if bytes.HasPrefix(data, e.shared) {
+		from = len(e.shared)
+	}
+	m := findMarks(data, from)
+	if m.plain > 0 && m.plain <= maxShared && from == 0 {
+		e.shared = append(e.shared[:0], data[:m.plain]...)
+	}
+	return m
 }
 
 // chunk is what matters of one walked event.
@@ -326,23 +346,17 @@ func (e *events) state(text []byte) {
 }
 
 // measure notes the end and estimates the size of one passing event.
-func (e *events) measure(data []byte) {
+func (e *events) measure(data []byte, m *marks) {
 	e.answered = true
 	if !e.chunks {
-		kind, _ := jsonscan.Text(data, mark(data, nameType))
+		kind, _ := jsonscan.Span(data, m.kind)
 		e.finished = e.finished || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
 		return
 	}
-	e.finished = e.finished || mark(data, nameFinish).Kind == jsonscan.String
-	size := 0
-	if e.leg.asked.endpoint.name == opChat {
-		size = deltaSize(data)
-	} else {
-		size = textSize(mark(data, nameText))
-	}
-	if size > 0 {
+	e.finished = e.finished || m.finished
+	if m.size > 0 {
 		// A chunk is at least one token, most often exactly one.
-		e.tokens += max(1, int64(size)/bytesUsual)
+		e.tokens += max(1, int64(m.size)/bytesUsual)
 	}
 }
 

@@ -21,6 +21,9 @@ type Event struct {
 	// Tail tells that Raw is the late line feed of the carriage return that
 	// ended the event before: it belongs to that one.
 	Tail bool
+	// Carried tells that Raw is a copy, because the event came in several
+	// pieces; otherwise it lies in what was pushed.
+	Carried bool
 }
 
 // Scanner cuts a stream into events. The zero value with Max set is ready. It
@@ -101,6 +104,9 @@ func (s *Scanner) Next(ev *Event) bool {
 			return true
 		}
 	}
+	if len(s.carry) == 0 && s.quick(ev) {
+		return true
+	}
 	n, ended := s.find(s.in)
 	if len(s.carry)+n > s.Max {
 		s.tooLarge, s.in, s.carry = true, nil, nil
@@ -120,6 +126,28 @@ func (s *Scanner) Next(ev *Event) bool {
 	s.tail = raw[len(raw)-1] == '\r'
 	s.state = lineStart
 	s.read(raw, ev)
+	ev.Carried = s.givenCarry
+	return true
+}
+
+// quick takes an event that is one line of data and lies here whole, as nearly
+// all do.
+func (s *Scanner) quick(ev *Event) bool {
+	const field = "data:"
+	end := bytes.IndexByte(s.in, '\n')
+	if !s.started || end < len(field) || end+1 == len(s.in) || s.in[end+1] != '\n' || end+2 > s.Max || s.state != lineStart {
+		return false
+	}
+	line := s.in[:end]
+	if string(line[:len(field)]) != field || bytes.IndexByte(line, '\r') >= 0 {
+		return false
+	}
+	data := line[len(field):]
+	if len(data) > 0 && data[0] == ' ' {
+		data = data[1:]
+	}
+	*ev = Event{Raw: s.in[:end+2], Data: data[:len(data):len(data)]}
+	s.in = s.in[end+2:]
 	return true
 }
 
