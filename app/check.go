@@ -83,6 +83,9 @@ func (c *Config) checkLog(p *problems) {
 // checkStores checks where things are kept. The DSN is checked when it is
 // opened, because only there an error is kept from quoting its password.
 func (c *Config) checkStores(p *problems, role Role) {
+	if c.RecordsKeep < 0 {
+		p.bad("SLUICE_RECORDS_KEEP (records.keep) must not be negative")
+	}
 	if c.DataDir == "" {
 		p.bad("SLUICE_DATA_DIR (data.dir) must not be empty")
 	}

@@ -73,6 +73,9 @@ type Config struct {
 	// How long a batch that is not full waits, in milliseconds.
 	LogFlushMS int `key:"log.flush_ms" env:"SLUICE_LOG_FLUSH_MS" default:"1000"`
 
+	// How long records of finished requests are kept; 0 keeps them for ever.
+	RecordsKeep time.Duration `key:"records.keep" env:"SLUICE_RECORDS_KEEP" default:"2160h"`
+
 	// The gateway's name in records and status, different for each; empty takes the host's name.
 	GatewayName string `key:"gateway.name" env:"SLUICE_GATEWAY_NAME"`
 	// Addresses and networks, separated by commas, of proxies whose X-Forwarded-For is believed.

@@ -77,6 +77,7 @@ func (c *controlRole) open() (err error) {
 	c.worker = worker.New(worker.Config{
 		Records: c.store, Queue: c.LogQueue, Batch: c.LogBatchSize, Flush: c.flush(),
 		Keys: c.store, KeysUsed: c.statuses, Now: time.Now, Log: c.log,
+		Retention: []worker.Retention{{Name: "records", Keep: c.RecordsKeep, Delete: c.store.DeleteRecords}},
 	})
 	if c.PlaneToken != "" {
 		c.logs, err = c.openAccessLogs()

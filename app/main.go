@@ -110,5 +110,6 @@ func newRoot(p process) *cobra.Command {
 	env := cliEnv{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv}
 	root.AddCommand(newSync(env))
 	root.AddCommand(newResourceCommands(env)...)
+	strictUsage(root)
 	return root
 }

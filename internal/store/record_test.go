@@ -127,3 +127,22 @@ func TestTouchKeys(t *testing.T) {
 		return nil
 	}))
 }
+
+// Lost if it fails: the books grow for ever, or young records go with the old.
+func TestDeleteRecordsTakesTheOldest(t *testing.T) {
+	db := open(t, place(t))
+	ctx := t.Context()
+	must(t, db.InsertRecords(ctx, records(30)))
+	for _, want := range []int{8, 2, 0} {
+		n, err := db.DeleteRecords(ctx, noon.Add(10*time.Minute), 8)
+		must(t, err)
+		if n != want {
+			t.Errorf("removed %d, want %d", n, want)
+		}
+	}
+	page, err := db.Records(ctx, sluice.RecordQuery{Limit: 100})
+	must(t, err)
+	if len(page.Items) != 20 || page.Items[19].ID != "r-0010" {
+		t.Errorf("%d records are left, the last is %+v", len(page.Items), page.Items[len(page.Items)-1])
+	}
+}
