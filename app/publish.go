@@ -24,12 +24,20 @@ func newPublisher(h *host) *link.RedisPublisher {
 	return link.NewRedisPublisher(cfg)
 }
 
-// deliver hands a snapshot to the gateway of this process and to Redis, and
-// waits for neither.
-func (c *controlRole) deliver(_ context.Context, s *sluice.Snapshot) {
-	c.board.Publish(s)
+// applyWait bounds how long a write waits for the gateway of its own process.
+const applyWait = time.Second
+
+// deliver hands a snapshot to Redis and to the gateway of this process. It waits
+// for the latter, so that a key works as soon as whoever made it is told so.
+func (c *controlRole) deliver(ctx context.Context, s *sluice.Snapshot) {
 	if c.publisher != nil {
 		c.publisher.Offer(s)
+	}
+	c.board.Publish(s)
+	ctx, cancel := context.WithTimeout(ctx, applyWait)
+	defer cancel()
+	if err := c.board.Await(ctx, s.Revision); err != nil {
+		c.log.Warn("the gateway has not applied a change yet", "revision", s.Revision)
 	}
 }
 
