@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -223,10 +224,42 @@ const (
 	highBits = 0x8080808080808080
 )
 
+// The sizes by which long strings are told from short ones, and how far the first
+// search in a long one looks.
+const (
+	shortString = 256
+	firstWindow = 1024
+)
+
 // plainPrefix returns how many bytes of b precede the first quote, backslash or
-// control character. Strings are most of a body, so it looks at eight bytes at
-// a time, and at four times eight while nothing is found.
+// control character. Strings are most of a body. A long one is searched by the
+// vectorised search of package bytes, in windows that double while nothing is
+// found: text with many escapes must not be searched to its end for each of them.
 func plainPrefix(b []byte) int {
+	n := shortPrefix(b[:min(len(b), shortString)])
+	if n < shortString {
+		return n
+	}
+	for window := firstWindow; n < len(b); window *= 2 {
+		w := b[n:min(len(b), n+window)]
+		end := len(w)
+		if i := bytes.IndexByte(w, '"'); i >= 0 {
+			end = i
+		}
+		if i := bytes.IndexByte(w[:end], '\\'); i >= 0 {
+			end = i
+		}
+		printable := printablePrefix(w[:end])
+		if n += printable; printable < end || end < len(w) {
+			break
+		}
+	}
+	return n
+}
+
+// shortPrefix is plainPrefix eight bytes at a time, and four times eight while
+// nothing is found.
+func shortPrefix(b []byte) int {
 	rest := b
 	for len(rest) >= 32 {
 		w := rest[:32]
@@ -247,6 +280,40 @@ func plainPrefix(b []byte) int {
 	}
 	return len(b) - len(rest)
 }
+
+// printablePrefix returns how many bytes of b, which holds neither quotes nor
+// backslashes, precede the first control character.
+func printablePrefix(b []byte) int {
+	rest := b
+	for len(rest) >= 64 {
+		w := (*[64]byte)(rest)
+		if suspicious(w) && holdsControl(w) {
+			break
+		}
+		rest = rest[64:]
+	}
+	return len(b) - len(rest) + shortPrefix(rest)
+}
+
+// suspicious reports whether a byte is a control character, or one far outside
+// ASCII: the subtraction leaves the high bit of those alone that are in between.
+func suspicious(w *[64]byte) bool {
+	const space = lowBits * ' '
+	return ((word(w, 0)-space)|(word(w, 1)-space)|(word(w, 2)-space)|(word(w, 3)-space)|
+		(word(w, 4)-space)|(word(w, 5)-space)|(word(w, 6)-space)|(word(w, 7)-space))&highBits != 0
+}
+
+// holdsControl reports whether a byte is a control character.
+func holdsControl(w *[64]byte) bool {
+	const space = lowBits * ' '
+	var below uint64
+	for i := range 8 {
+		below |= (word(w, i) - space) &^ word(w, i)
+	}
+	return below&highBits != 0
+}
+
+func word(w *[64]byte, i int) uint64 { return binary.LittleEndian.Uint64(w[8*i:]) }
 
 // special marks the high bit of the first byte of w that is a quote, a backslash
 // or a control character; a borrow may mark bytes above it, which do not count.
