@@ -474,6 +474,27 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
+// A client that closes its sending half counts as gone: one that left looks the
+// same, and waiting for it would bill it.
+func TestHalfClosedClientIsGone(t *testing.T) {
+	told := make(chan bool, 1)
+	_, addr := serve(t, wire.Config{Handler: func(x sluice.Inbound) {
+		gone := make(chan bool)
+		x.OnGone(func() { close(gone) })
+		<-gone
+		told <- true
+	}})
+	c := dial(t, addr)
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	c.(*net.TCPConn).CloseWrite()
+	select {
+	case <-told:
+	case <-time.After(5 * time.Second):
+		t.Fatal("never told")
+	}
+}
+
 // One that comes before anybody asked must not be lost.
 func TestHangUpBeforeAsked(t *testing.T) {
 	told := make(chan bool, 1)

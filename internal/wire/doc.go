@@ -40,6 +40,20 @@
 // dropped; answer trailers pass unless they name framing, routing or
 // credentials. Host is lower case in [sluice.Head] and absent from its fields.
 //
+// # Early answers
+//
+// A target that answers before it has the whole body is heard at once, whether
+// the body is whole or streamed, and even while the client pauses in the middle
+// of it: the answer ends the upload, and a connection with an unfinished body
+// is not used again, on either side. Two things wait. A streamed request leaves
+// with the first piece of its body, so a client that sends a head and pauses is
+// bounded by [Limits], not by an answer to that head. And a body of up to 16 KiB
+// on TLS is written without a listener: a target that reads nothing at all is
+// given up after the call's Idle.
+//
+// A client that closes its sending half counts as gone (nginx does the same): it
+// can not be told from one that left until something is written.
+//
 // # Promised
 //
 // Head and first body bytes leave in one system call, as does each further

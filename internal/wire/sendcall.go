@@ -139,16 +139,17 @@ func (c *upConn) sendStream(call *sluice.Call) error {
 	}
 	return c.whileListening(call, func(u *upload) (body, write error) {
 		defer out.release()
-		defer data.release()
-		return c.copyBody(call, u, head, data.b, n, err)
+		return c.copyBody(call, u, head, data, n, err)
 	})
 }
 
-// copyBody writes head, the n bytes that were read of the body, and the rest.
-func (c *upConn) copyBody(call *sluice.Call, u *upload, head, data []byte, n int, end error) (body, write error) {
+// copyBody writes head, the n bytes of data that were read of the body, and the
+// rest. The buffer grows once a piece has filled it, and is released.
+func (c *upConn) copyBody(call *sluice.Call, u *upload, head []byte, data *lease, n int, end error) (body, write error) {
+	defer func() { data.release() }()
 	left := call.ContentLength
 	for {
-		if write := c.writePiece(head, data[:n], left < 0, end == io.EOF); write != nil {
+		if write := c.writePiece(head, data.b[:n], left < 0, end == io.EOF); write != nil {
 			return nil, write
 		}
 		head = head[:0]
@@ -161,10 +162,14 @@ func (c *upConn) copyBody(call *sluice.Call, u *upload, head, data []byte, n int
 		case end == io.EOF:
 			return errBodyShort, nil
 		}
+		if n == len(data.b) && n < largeBuffer {
+			data.release()
+			data = c.pool.bufs.take(largeBuffer)
+		}
 		if !u.beginRead() {
 			return nil, errUnwanted
 		}
-		n, end = readPiece(call.Stream, data, left)
+		n, end = readPiece(call.Stream, data.b, left)
 		if !u.endRead() {
 			return nil, errUnwanted
 		}
