@@ -2,6 +2,7 @@ package plugins_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/sluicegate/sluice"
@@ -52,8 +53,6 @@ func TestInvalidConfigurations(t *testing.T) {
 		{"cors", `{"allow_origins":["https://a.example.com","app.example.com"]}`, "/allow_origins/1"},
 		{"cors", `{"allow_origins":["https://a.example.com/"]}`, "/allow_origins/0"},
 		{"limit-count", `{"by":"vars","vars":["arg_x","nonsense"]}`, "/vars/1"},
-		{"key-auth", `{"_meta":{"filter":[["request_methd","==","GET"]]}}`, "/_meta/filter/0/0"},
-		{"key-auth", `{"_meta":{"filter":[["http_","==","x"]]}}`, "/_meta/filter/0/0"},
 		{"access-record", `{"fields":["body"]}`, "/fields/0"},
 		{"access-record", `{"queue":0}`, "/queue"},
 	} {
@@ -78,5 +77,21 @@ func TestFilters(t *testing.T) {
 	err = r.Validate("ip-restriction", json.RawMessage(`{"deny":["::/0"],"_meta":{"filter":[["a","===","b"]]}}`))
 	if sluice.AsError(err).Field != "/_meta/filter" {
 		t.Errorf("a bad filter: %v", err)
+	}
+}
+
+// Losing this means that one misspelt word switches authentication off.
+func TestFiltersRefuseUnknownVariables(t *testing.T) {
+	registry := plugintest.Registry(t, plugins.All()...).WithFilters(plugins.Filters)
+	for config, field := range map[string]string{
+		`{"_meta":{"filter":[["request_methd","==","GET"]]}}`:  "/_meta/filter/0/0",
+		`{"_meta":{"filter":[["http_","==","x"]]}}`:            "/_meta/filter/0/0",
+		`{"_meta":{"filter":[["request_method","==","GET"]]}}`: "",
+	} {
+		err := registry.Validate("key-auth", []byte(config))
+		var e *sluice.Error
+		if errors.As(err, &e) != (field != "") || e != nil && e.Field != field {
+			t.Errorf("%s: %v", config, err)
+		}
 	}
 }
