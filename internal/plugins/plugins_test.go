@@ -84,8 +84,8 @@ func TestFilters(t *testing.T) {
 func TestFiltersRefuseUnknownVariables(t *testing.T) {
 	registry := plugintest.Registry(t, plugins.All()...).WithFilters(plugins.Filters)
 	for config, field := range map[string]string{
-		`{"_meta":{"filter":[["request_methd","==","GET"]]}}`:  "/_meta/filter/0/0",
-		`{"_meta":{"filter":[["http_","==","x"]]}}`:            "/_meta/filter/0/0",
+		`{"_meta":{"filter":[["request_methd","==","GET"]]}}`:  "/_meta/filter",
+		`{"_meta":{"filter":[["http_","==","x"]]}}`:            "/_meta/filter",
 		`{"_meta":{"filter":[["request_method","==","GET"]]}}`: "",
 	} {
 		err := registry.Validate("key-auth", []byte(config))
