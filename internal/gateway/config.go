@@ -67,7 +67,8 @@ type RecordConfig struct {
 	// Queue is how many records may wait; 0 means 10,000. Those beyond it are
 	// dropped, counted and logged.
 	Queue int
-	// Batch is how many are published at once; 0 means 100.
+	// Batch is how many are waited for before they are published, or what came
+	// within Flush; 0 means 100. A backlog is published in larger pieces.
 	Batch int
 	// Flush is how long an incomplete batch waits; 0 means 200 ms.
 	Flush time.Duration

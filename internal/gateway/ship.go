@@ -159,12 +159,17 @@ func (s *shipper) state() (queued int, closed bool) {
 	return len(s.queue), s.closed
 }
 
-// cut moves the oldest records, at most a batch, to held. more is false once the
+// maxShipment is the most that is published at once. While the books were busy
+// with one batch more than another may have come; taking all of it costs one
+// transaction instead of many.
+const maxShipment = 500
+
+// cut moves the oldest records, at most a shipment, to held. more is false once the
 // queue is closed and empty.
 func (s *shipper) cut(held []*finished) (_ []*finished, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := min(len(s.queue), s.batch)
+	n := min(len(s.queue), max(s.batch, maxShipment))
 	held = append(held, s.queue[:n]...)
 	rest := copy(s.queue, s.queue[n:])
 	clear(s.queue[rest:])
