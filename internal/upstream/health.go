@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,11 +20,15 @@ const (
 	probeWindow = 5 * time.Second
 )
 
-// state is what is remembered of one target in one set.
+// state is what is remembered of one target in one set. As long as nothing is
+// wrong with the target, nobody locks it.
 type state struct {
+	// credit is the running one of the smooth weighted choice.
+	credit atomic.Int64
+	// troubled says that one of the following is set.
+	troubled atomic.Bool
+
 	mu sync.Mutex
-	// current is the running credit of the smooth weighted choice.
-	current int64
 	// failures counts failures since the last success.
 	failures int
 	// coolUntil ends a pause after failures, adviceUntil one that the target
@@ -33,7 +38,9 @@ type state struct {
 
 // newState starts with a random part of the weight as credit.
 func newState(weight int, seed uint64) *state {
-	return &state{current: int64(seed % uint64(max(weight, 1)))}
+	s := &state{}
+	s.credit.Store(int64(seed % uint64(max(weight, 1))))
+	return s
 }
 
 // Condition says how a target is doing.
@@ -48,11 +55,15 @@ const (
 
 // condition judges a target at a time.
 func (s *state) condition(now time.Time) (Condition, time.Duration) {
+	if !s.troubled.Load() {
+		return Usable, 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rest := s.adviceUntil.Sub(now); rest > 0 {
 		return Resting, rest
 	}
+	s.adviceUntil = time.Time{} // it is over
 	if rest := s.coolUntil.Sub(now); rest > 0 {
 		return Cooling, rest
 	}
@@ -62,6 +73,9 @@ func (s *state) condition(now time.Time) (Condition, time.Duration) {
 // chosen marks a probe: while one request tries a target that was failing, the
 // others keep away.
 func (s *state) chosen(now time.Time) {
+	if !s.troubled.Load() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failures >= FailuresToCool {
@@ -72,9 +86,13 @@ func (s *state) chosen(now time.Time) {
 // Succeeded tells that the i-th target answered like a healthy one.
 func (s *Set) Succeeded(i int) {
 	st := s.members[i].state
+	if !st.troubled.Load() {
+		return
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.failures, st.coolUntil = 0, time.Time{}
+	st.troubled.Store(!st.adviceUntil.IsZero())
 }
 
 // Failed tells that the i-th target failed in a way that says something about
@@ -83,6 +101,7 @@ func (s *Set) Failed(i int, now time.Time) {
 	st := s.members[i].state
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.troubled.Store(true)
 	st.failures++
 	if over := st.failures - FailuresToCool; over >= 0 {
 		pause := CoolMax
@@ -99,6 +118,7 @@ func (s *Set) Rest(i int, now time.Time, pause time.Duration) {
 	st := s.members[i].state
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.troubled.Store(true)
 	if until := now.Add(min(pause, AdviceMax)); until.After(st.adviceUntil) {
 		st.adviceUntil = until
 	}

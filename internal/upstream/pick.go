@@ -41,8 +41,10 @@ type Choice struct {
 // whose pause ends first is used all the same - a set never takes its last
 // target out - but the wish of a target to be left alone is respected.
 func (s *Set) Pick(now time.Time, tried, fits func(i int) bool) Choice {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if len(s.members) > 1 { // one alone has nobody to share with
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	}
 	best, credit := -1, int64(0)
 	spare, spareWait := -1, time.Duration(0)
 	var wait time.Duration
@@ -63,14 +65,14 @@ func (s *Set) Pick(now time.Time, tried, fits func(i int) bool) Choice {
 				spare, spareWait = i, rest
 			}
 		case best < 0 || m.priority < tier:
-			best, credit, tier = i, m.state.credit()+m.weight, m.priority
-		case m.priority == tier && m.state.credit()+m.weight > credit:
-			best, credit = i, m.state.credit()+m.weight
+			best, credit, tier = i, m.state.credit.Load()+m.weight, m.priority
+		case m.priority == tier && m.state.credit.Load()+m.weight > credit:
+			best, credit = i, m.state.credit.Load()+m.weight
 		}
 	}
 	if best < 0 {
 		best = spare
-	} else {
+	} else if len(s.members) > 1 {
 		s.charge(best, tier, now, tried, fits)
 	}
 	if best < 0 {
@@ -92,20 +94,8 @@ func (s *Set) charge(winner, tier int, now time.Time, tried, fits func(i int) bo
 		if condition, _ := m.state.condition(now); condition != Usable {
 			continue
 		}
-		m.state.earn(m.weight)
+		m.state.credit.Add(m.weight)
 		total += m.weight
 	}
-	s.members[winner].state.earn(-total)
-}
-
-func (s *state) credit() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.current
-}
-
-func (s *state) earn(n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current += n
+	s.members[winner].state.credit.Add(-total)
 }
