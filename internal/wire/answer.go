@@ -367,5 +367,9 @@ func (c *Conn) linger() {
 		return
 	}
 	c.raw.SetReadDeadline(time.Now().Add(lingerTime))
-	io.CopyN(io.Discard, c.raw, lingerBytes)
+	if _, err := io.CopyN(io.Discard, c.raw, lingerBytes); err == nil {
+		// It sends on and on: its writes are let fill up, so that it comes to
+		// reading.
+		time.Sleep(lingerPause)
+	}
 }

@@ -128,6 +128,7 @@ func (c *Conn) exchange() bool {
 		return false
 	}
 	if !c.skipBody() {
+		c.linger()
 		return false
 	}
 	c.endExchange()

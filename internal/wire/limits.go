@@ -51,9 +51,11 @@ const (
 	maxAnswerHead   = 32 << 10
 	maxAnswerFields = 128
 	// lingerBytes and lingerTime bound the reading that lets a refused client
-	// see the answer instead of a reset.
+	// see the answer instead of a reset, and lingerPause what follows when it
+	// does not stop sending.
 	lingerBytes = 256 << 10
 	lingerTime  = time.Second
+	lingerPause = 500 * time.Millisecond
 )
 
 // MaxInformational is how many 1xx answers an upstream may send before the

@@ -27,6 +27,10 @@ const (
 	bodyStartMax = 1 << 20
 )
 
+// earlyAnswerPause is how long a client may take to see an answer that came
+// before it had sent its whole body.
+const earlyAnswerPause = 100 * time.Millisecond
+
 // inbound is one request of net/http.
 type inbound struct {
 	cfg     ServerConfig
@@ -268,6 +272,12 @@ func (in *inbound) Tunnel() (net.Conn, []byte, error) {
 // leave ends the request on the way out of the handler.
 func (in *inbound) leave() {
 	if in.reading.Load() {
+		if !in.aborted {
+			// The client gets a moment to see the answer before what it still
+			// sends is answered by a reset.
+			_ = in.control.Flush()
+			time.Sleep(earlyAnswerPause)
+		}
 		// An upload that nobody wants any more must not hold the handler.
 		_ = in.control.SetReadDeadline(time.Unix(1, 0))
 	}
