@@ -71,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	err = eng.exclusive(ctx, db.writer, func(pool *sql.DB) error { return migrate(ctx, pool, eng.schema(), cfg.Migrating) })
 	if err != nil {
-		return nil, errors.Join(db.explain(err), db.Close())
+		return nil, errors.Join(db.unreadable(db.explain(err)), db.Close())
 	}
 	return db, nil
 }

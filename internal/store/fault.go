@@ -53,6 +53,17 @@ func (db *DB) explain(err error) error {
 	return err
 }
 
+// unreadable gives a code to whatever else keeps a database from being opened:
+// a page of its catalogue that is damaged shows as any error of SQL.
+func (db *DB) unreadable(err error) error {
+	var coded *sluice.Error
+	if errors.As(err, &coded) || isContext(err) {
+		return err
+	}
+	return sluice.Errorf(sluice.CodeDatabase, "the schema of the database cannot be read or brought up to date").
+		Because(fmt.Errorf("%s: it is damaged, or not Sluice's; restore a back-up: %w", db.engine.label(), err))
+}
+
 // conflict names the field that must be unique; the driver names the column or
 // a constraint that is called after it.
 func conflict(taken string, err error) error {

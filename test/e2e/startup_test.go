@@ -140,6 +140,27 @@ func TestDamagedDatabaseIsNamed(t *testing.T) {
 	}
 }
 
+// TestDamagedPagesAreNamed: a file with a good beginning fails somewhere in its
+// catalogue, with whatever error of SQL that gives.
+func TestDamagedPagesAreNamed(t *testing.T) {
+	p := process.Start(t, process.Options{})
+	p.Stop(t)
+	f, err := os.OpenFile(filepath.Join(p.Dir, "data", "sluice.db"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte(strings.Repeat("damaged ", 8000)), 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out, status := process.Run(t, process.Options{Dir: p.Dir}, "serve", "--dev")
+	if status != 1 || !strings.Contains(out, "CONFIG_005") || !strings.Contains(out, "sluice.db") || !strings.Contains(out, "damaged") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+}
+
 // TestDrain ends running streams in good order on SIGTERM, refuses new clients,
 // and ends at once at a second signal.
 func TestDrain(t *testing.T) {
