@@ -10,7 +10,6 @@ import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
 	"github.com/sluicegate/sluice/internal/netguard"
-	"github.com/sluicegate/sluice/internal/route"
 	"github.com/sluicegate/sluice/internal/wire"
 )
 
@@ -34,7 +33,7 @@ func guardedPool(policy netguard.Policy) *wire.Pool {
 
 // listenFor prepares the side to clients.
 func (f *front) listenFor(c *Config, g *gateway.Gateway, log *slog.Logger) (err error) {
-	config := wire.Config{Handler: g.Serve, CanonicalPath: route.CanonicalPath, Logger: log}
+	config := wire.Config{Handler: g.Serve, Logger: log}
 	if config.TLS, err = gatewayTLS(c); err != nil {
 		return err
 	}
