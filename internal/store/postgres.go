@@ -160,11 +160,15 @@ func (p *postgresServer) options(write bool) *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
+// serverStart tells one life of the server from the next. A crash may lose a
+// transaction whose id the next life gives to another one.
+const serverStart = `CAST(extract(epoch FROM pg_postmaster_start_time()) AS TEXT)`
+
 // alone queues behind the changes of all processes and notes the transaction's
-// id for [postgresServer.settle].
+// id, and the server's life that gave it, for [postgresServer.settle].
 func (p *postgresServer) alone(tx *Tx) error {
 	var ignored any
-	return tx.row(`SELECT pg_advisory_xact_lock(`+advisory("write")+`)::text, pg_current_xact_id()::text`, nil, &ignored, &tx.id)
+	return tx.row(`SELECT pg_advisory_xact_lock(`+advisory("write")+`)::text, pg_current_xact_id()::text || ' ' || `+serverStart, nil, &ignored, &tx.id)
 }
 
 // unhurried is for maintenance: the other side of a [Copy] may take its time.
@@ -218,12 +222,17 @@ func (p *postgresServer) settle(ctx context.Context, pool *sql.DB, id string, lo
 }
 
 // status returns "committed", "aborted", "in progress", or "" when the server
-// has forgotten the transaction.
+// has forgotten the transaction, or may have given its id to another.
 func (p *postgresServer) status(ctx context.Context, pool *sql.DB, id string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	var status sql.NullString
-	err := pool.QueryRowContext(ctx, `SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))`, id).Scan(&status)
+	var sameLife bool
+	err := pool.QueryRowContext(ctx, `SELECT pg_xact_status(CAST(split_part(CAST($1 AS TEXT), ' ', 1) AS xid8)),
+		split_part(CAST($1 AS TEXT), ' ', 2) = `+serverStart, id).Scan(&status, &sameLife)
+	if status.String == "committed" && !sameLife {
+		return "", err
+	}
 	return status.String, err
 }
 
