@@ -3,6 +3,7 @@ package openai
 import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
 const (
@@ -75,7 +76,7 @@ func (d *document) feed(b []byte) ([]byte, error) {
 		return nil, d.begin()
 	}
 	if err := d.scan.Write(b); err != nil {
-		return nil, d.leg.broken(err.Error())
+		return nil, peer.Broken(err.Error())
 	}
 	return d.give(d.window.pass(b)), nil
 }
@@ -94,7 +95,7 @@ func (d *document) begin() error {
 		case '{':
 			return nil
 		}
-		return d.leg.broken("it is not a JSON object")
+		return peer.Broken("it is not a JSON object")
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (d *document) release() ([]byte, error) {
 		d.scan.Watch(name)
 	}
 	if err := d.scan.Write(d.held); err != nil {
-		return nil, d.leg.broken(err.Error())
+		return nil, peer.Broken(err.Error())
 	}
 	if err := d.refused(d.scan.Captured("error"), d.scan.Captured("object")); err != nil {
 		return nil, err
@@ -145,26 +146,26 @@ func (d *document) look() *found {
 func (d *document) finish() ([]byte, error) {
 	switch {
 	case d.bytes == 0:
-		return nil, d.leg.broken("it is empty")
+		return nil, peer.Broken("it is empty")
 	case d.scan != nil:
 		return d.finishScan()
 	}
 	f := d.look()
 	if f.err != nil {
-		return nil, d.leg.broken(f.err.Error())
+		return nil, peer.Broken(f.err.Error())
 	}
 	if err := d.refused(f.failure.In(d.held), f.object.In(d.held)); err != nil {
 		return nil, err
 	}
 	if name := d.required(); name != "" && !f.required {
-		return nil, d.leg.broken("it holds no " + name)
+		return nil, peer.Broken("it holds no " + name)
 	}
-	return d.give(d.leg.scrubber().answer(d.held)), nil
+	return d.give(d.leg.scrubber().Answer(d.held)), nil
 }
 
 func (d *document) finishScan() ([]byte, error) {
 	if err := d.scan.End(); err != nil {
-		return nil, d.leg.broken(err.Error())
+		return nil, peer.Broken(err.Error())
 	}
 	return d.give(d.window.rest()), nil
 }
@@ -177,7 +178,7 @@ func (d *document) give(b []byte) []byte {
 // refused recognises an error that was sent as a success.
 func (d *document) refused(failure, object []byte) error {
 	if len(failure) > 0 && (failure[0] == '{' || failure[0] == '"') || string(object) == `"error"` {
-		return d.leg.embedded(d.held)
+		return d.leg.scrubber().Embedded(d.held)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+	"github.com/sluicegate/sluice/internal/dialect/peer"
 	"github.com/sluicegate/sluice/internal/dialect/sse"
 )
 
@@ -113,7 +114,7 @@ func (e *events) begin(b []byte) error {
 	case c == ':' || c == 0xEF || 'a' <= c && c <= 'z':
 		return nil
 	}
-	return e.leg.broken("it is not a stream of events")
+	return peer.Broken("it is not a stream of events")
 }
 
 // recycle empties what has been given out.
@@ -156,7 +157,7 @@ func (e *events) give(err error) ([]byte, error) {
 		return nil, nil
 	}
 	e.given = true
-	return e.leg.scrubber().answer(out), nil
+	return e.leg.scrubber().Answer(out), nil
 }
 
 // pass hands an event on, drop keeps it back.
@@ -211,7 +212,7 @@ func (e *events) take(ev *sse.Event) error {
 
 func (e *events) takeDone(ev *sse.Event) error {
 	if !e.answered {
-		return e.leg.broken("it is done before it began")
+		return peer.Broken("it is done before it began")
 	}
 	e.done, e.released = true, true
 	e.pass(ev)
@@ -221,7 +222,7 @@ func (e *events) takeDone(ev *sse.Event) error {
 // takeData decides on an event with data: search first, walk only if needed.
 func (e *events) takeData(ev *sse.Event, data []byte) error {
 	if string(ev.Name) == "error" {
-		return e.leg.embedded(data)
+		return e.leg.scrubber().Embedded(data)
 	}
 	m := e.findMarks(data)
 	if e.released && !m.suspect && m.usage.Kind != jsonscan.Object {
@@ -277,11 +278,11 @@ func (e *events) walk(data []byte) (chunk, error) {
 		switch string(members.Key()) {
 		case "error":
 			if v.Kind == jsonscan.Object || v.Kind == jsonscan.String {
-				return c, e.leg.embedded(data)
+				return c, e.leg.scrubber().Embedded(data)
 			}
 		case "object":
 			if jsonscan.Is(data, v, "error") {
-				return c, e.leg.embedded(data)
+				return c, e.leg.scrubber().Embedded(data)
 			}
 		case "usage":
 			c.usage = v
@@ -293,7 +294,7 @@ func (e *events) walk(data []byte) (chunk, error) {
 		}
 	}
 	if err := members.Err(); err != nil {
-		return c, e.leg.broken("an event of it is " + err.Error())
+		return c, peer.Broken("an event of it is " + err.Error())
 	}
 	return c, nil
 }
@@ -379,7 +380,7 @@ func (e *events) finish() ([]byte, error) {
 		if _, err := e.refusal.finish(); err != nil {
 			return nil, err
 		}
-		return nil, e.leg.broken("it is a document where a stream was asked for")
+		return nil, peer.Broken("it is a document where a stream was asked for")
 	}
 	e.recycle()
 	if err := e.last(); err != nil {
@@ -388,7 +389,7 @@ func (e *events) finish() ([]byte, error) {
 	switch {
 	case e.done:
 	case !e.finished:
-		return nil, e.leg.broken("it ended before it was complete")
+		return nil, peer.Broken("it ended before it was complete")
 	case e.chunks:
 		e.own()
 		e.out = append(e.out, doneEvent...)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
 // leg is one attempt. What comes back is one of three kinds of answer: a JSON
@@ -53,7 +54,7 @@ func (l *leg) drop() {
 }
 
 // scrubber removes what would tell which account answered.
-func (l *leg) scrubber() *scrubber { return &l.plan.scrub }
+func (l *leg) scrubber() *peer.Scrubber { return &l.plan.scrub }
 
 // Outbound implements [dialect.Leg]: targets of this family are on the network.
 func (l *leg) Outbound() sluice.Outbound { return nil }
@@ -62,13 +63,13 @@ func (l *leg) Outbound() sluice.Outbound { return nil }
 func (l *leg) Begin(h *sluice.RespHead, out *sluice.RespHead) error {
 	if h.Status < 200 || h.Status > 299 || h.Status == 204 || h.Status == 205 {
 		l.failed = true
-		return l.broken("its status is not that of an answer").With("provider_status", h.Status)
+		return peer.Broken("its status is not that of an answer").With("provider_status", h.Status)
 	}
 	if coding := h.Fields.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		l.failed = true
-		return l.broken("it is compressed, which was not asked for")
+		return peer.Broken("it is compressed, which was not asked for")
 	}
-	contentType, err := l.choose(mediaType(h.Fields.Get("Content-Type")))
+	contentType, err := l.choose(peer.MediaType(h.Fields.Get("Content-Type")))
 	if err != nil {
 		l.failed = true
 		return err
@@ -79,17 +80,8 @@ func (l *leg) Begin(h *sluice.RespHead, out *sluice.RespHead) error {
 	}
 	out.Fields.Reset()
 	out.Fields.Add("Content-Type", contentType)
-	passFields(&h.Fields, &out.Fields)
+	peer.PassFields(&h.Fields, &out.Fields)
 	return nil
-}
-
-// mediaType is a content type without its parameters, in lower case.
-func mediaType(contentType string) string {
-	if contentType == "application/json" || contentType == "text/event-stream" {
-		return contentType
-	}
-	kind, _, _ := strings.Cut(contentType, ";")
-	return strings.ToLower(strings.TrimSpace(kind))
 }
 
 // choose picks the kind of answer from what was asked for and from what the
@@ -98,22 +90,22 @@ func (l *leg) choose(kind string) (contentType string, err error) {
 	ask := &l.asked.ask
 	switch {
 	case kind == "text/html", kind == "text/xml", kind == "application/xml":
-		return "", l.broken("it is " + kind)
+		return "", peer.Broken("it is " + kind)
 	case ask.Stream:
 		l.events.start(l)
 		l.answer = &l.events
 		return "text/event-stream", nil
 	case kind == "text/event-stream":
-		return "", l.broken("it is a stream, which was not asked for")
+		return "", peer.Broken("it is a stream, which was not asked for")
 	case l.asked.endpoint.binary && kind != "application/json":
 		if !playable(kind) {
-			return "", l.broken("its content type cannot be that of this operation")
+			return "", peer.Broken("its content type cannot be that of this operation")
 		}
 		l.opaque.start(l)
 		l.answer = &l.opaque
 		return kind, nil
 	case l.asked.endpoint.path == "/audio/speech":
-		return "", l.broken("it is JSON, not sound")
+		return "", peer.Broken("it is JSON, not sound")
 	}
 	l.document.start(l)
 	l.answer = &l.document
@@ -127,28 +119,6 @@ func playable(kind string) bool {
 		return true
 	}
 	return strings.HasPrefix(kind, "audio/")
-}
-
-// renamed are the only response fields of a target that a client sees, besides
-// the content type: under our own names, because they speak of the account that
-// answered, not of the client's key.
-var renamed = []struct{ from, to string }{
-	{"openai-processing-ms", "X-Sluice-Provider-Processing-Ms"},
-	{"x-ratelimit-limit-requests", "X-Sluice-Provider-Limit-Requests"},
-	{"x-ratelimit-limit-tokens", "X-Sluice-Provider-Limit-Tokens"},
-	{"x-ratelimit-remaining-requests", "X-Sluice-Provider-Remaining-Requests"},
-	{"x-ratelimit-remaining-tokens", "X-Sluice-Provider-Remaining-Tokens"},
-	{"x-ratelimit-reset-requests", "X-Sluice-Provider-Reset-Requests"},
-	{"x-ratelimit-reset-tokens", "X-Sluice-Provider-Reset-Tokens"},
-	{"retry-after", "Retry-After"},
-}
-
-func passFields(from, to *sluice.Fields) {
-	for _, f := range renamed {
-		if value, ok := from.Lookup(f.from); ok && len(value) <= 64 {
-			to.Add(f.to, value)
-		}
-	}
 }
 
 // Feed implements [dialect.Leg].

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
 // opaque is an answer whose bytes mean nothing to us: sound, subtitles.
@@ -22,7 +23,7 @@ func (o *opaque) start(l *leg) {
 
 func (o *opaque) feed(b []byte) ([]byte, error) {
 	if o.bytes == 0 && bytes.HasPrefix(bytes.TrimSpace(b), []byte("<")) {
-		return nil, o.leg.broken("it is a page of markup")
+		return nil, peer.Broken("it is a page of markup")
 	}
 	if o.bytes += int64(len(b)); o.bytes > maxAnswer {
 		return nil, tooLarge()
@@ -34,7 +35,7 @@ func (o *opaque) feed(b []byte) ([]byte, error) {
 
 func (o *opaque) finish() ([]byte, error) {
 	if o.bytes == 0 {
-		return nil, o.leg.broken("it is empty")
+		return nil, peer.Broken("it is empty")
 	}
 	o.given = true
 	return o.window.rest(), nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
 // plan is what does not change from one request of an account to the next.
@@ -12,7 +13,7 @@ type plan struct {
 	flavor           flavor
 	root             *url.URL
 	addr, serverName string
-	scrub            scrubber
+	scrub            peer.Scrubber
 	// targets are the request targets by operation path; nil where they depend
 	// on the model.
 	targets map[string]string
@@ -34,8 +35,8 @@ func (f flavor) prepare(account *dialect.Account) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{flavor: f, root: root, addr: address(root), serverName: root.Hostname()}
-	p.scrub = newScrubber(account.APIKey, root.Host, f.secretBase(root))
+	p := &plan{flavor: f, root: root, addr: peer.Address(root), serverName: root.Hostname()}
+	p.scrub = peer.NewScrubber(account.APIKey, root.Host, f.secretBase(root))
 	p.addFields(account)
 	if !f.azure || account.Provider.APIVersion == "" {
 		p.targets = make(map[string]string, len(endpoints))

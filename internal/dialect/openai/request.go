@@ -2,7 +2,6 @@ package openai
 
 import (
 	"encoding/json"
-	"net/url"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -24,17 +23,6 @@ func (l *leg) Request(call *sluice.Call) error {
 	call.Stream, call.Replayable = nil, true
 	l.fields(&call.Fields)
 	return l.appendBody(&call.Body)
-}
-
-// address is the host and port to dial.
-func address(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	if u.Scheme == "http" {
-		return u.Host + ":80"
-	}
-	return u.Host + ":443"
 }
 
 // fields replaces the fields of the call.

@@ -1,9 +1,11 @@
 package openai
 
+import "github.com/sluicegate/sluice/internal/dialect/peer"
+
 // window scrubs bytes that pass by in pieces: it holds back as much as a secret
 // could straddle.
 type window struct {
-	scrub *scrubber
+	scrub *peer.Scrubber
 	// buf holds what was held back, behind what was given out before.
 	buf  []byte
 	sent int
@@ -25,11 +27,11 @@ func (w *window) start(l *leg) {
 
 // pass takes a piece and returns what can go on, leased until the next call.
 func (w *window) pass(b []byte) []byte {
-	if len(w.scrub.needles) == 0 {
+	if w.scrub.Idle() {
 		return b
 	}
 	w.fill(b)
-	w.sent = max(0, len(w.buf)-w.scrub.overlap())
+	w.sent = max(0, len(w.buf)-w.scrub.Overlap())
 	return w.buf[:w.sent]
 }
 
@@ -44,5 +46,5 @@ func (w *window) rest() []byte {
 func (w *window) fill(b []byte) {
 	n := copy(w.buf, w.buf[w.sent:])
 	w.buf = append(w.buf[:n], b...)
-	copy(w.buf, w.scrub.answer(w.buf))
+	copy(w.buf, w.scrub.Answer(w.buf))
 }

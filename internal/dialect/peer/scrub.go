@@ -1,4 +1,4 @@
-package openai
+package peer
 
 import (
 	"bytes"
@@ -10,9 +10,10 @@ import (
 // shorter would be found in ordinary words.
 const shortestSecret = 8
 
-// scrubber removes what would tell a client, or another tenant, which account
-// answered.
-type scrubber struct {
+// Scrubber removes what would tell a client, or another tenant, which account
+// answered. It is immutable and safe for concurrent use; make one for each
+// account with [NewScrubber].
+type Scrubber struct {
 	// key is the credential, "" when it is too short to look for.
 	key string
 	// host is the target's authority.
@@ -67,11 +68,11 @@ func rarity(c byte) int {
 	return 2
 }
 
-// newScrubber returns the scrubber of one account. base is its base URL without
+// NewScrubber returns the scrubber of one account. base is its base URL without
 // the scheme, "" when it is the vendor's own public one, which an answer may
 // well mention.
-func newScrubber(key, host, base string) scrubber {
-	s := scrubber{host: host}
+func NewScrubber(key, host, base string) Scrubber {
+	s := Scrubber{host: host}
 	if len(key) >= shortestSecret {
 		s.key = key
 		s.needles = append(s.needles, newNeedle(key))
@@ -82,9 +83,9 @@ func newScrubber(key, host, base string) scrubber {
 	return s
 }
 
-// answer returns b without the needles: stars of the same length take their
+// Answer returns b without the needles: stars of the same length take their
 // place, so that nothing around them moves. b itself is left alone.
-func (s *scrubber) answer(b []byte) []byte {
+func (s *Scrubber) Answer(b []byte) []byte {
 	for i := range s.needles {
 		if n := &s.needles[i]; n.in(b) {
 			b = bytes.ReplaceAll(b, n.text, bytes.Repeat([]byte("*"), len(n.text)))
@@ -93,9 +94,12 @@ func (s *scrubber) answer(b []byte) []byte {
 	return b
 }
 
-// overlap is how many bytes must be held back so that a needle is found across
+// Idle reports that there is nothing to look for.
+func (s *Scrubber) Idle() bool { return len(s.needles) == 0 }
+
+// Overlap is how many bytes must be held back so that a needle is found across
 // two pieces.
-func (s *scrubber) overlap() int {
+func (s *Scrubber) Overlap() int {
 	longest := 1
 	for _, needle := range s.needles {
 		longest = max(longest, len(needle.text))
@@ -111,9 +115,9 @@ var (
 	accounts = regexp.MustCompile(`\b(?:(?:sk|pk|rk|gsk|xai|sess)[-_][A-Za-z0-9*._-]{6,}|(?:org|proj|acct)-[A-Za-z0-9]{6,})`)
 )
 
-// message returns an error text that a client may read: without credentials,
+// Message returns an error text that a client may read: without credentials,
 // addresses and account names, and of bounded length.
-func (s *scrubber) message(text string) string {
+func (s *Scrubber) Message(text string) string {
 	if s.key != "" {
 		text = strings.ReplaceAll(text, s.key, "[credential]")
 	}
