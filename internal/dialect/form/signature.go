@@ -1,0 +1,38 @@
+package form
+
+import "strings"
+
+// The origins of signatures: protocols that sign reasoning.
+const (
+	OriginAnthropic = "anthropic"
+	OriginGemini    = "gemini"
+	OriginOpenAI    = "openai"
+)
+
+// travelMark stands before signatures that travel through a protocol that is
+// not their own: mark, origin, colon, value.
+const travelMark = "sluice-"
+
+// Travelling writes a signature so that it survives in a protocol of another
+// origin and can be told from that protocol's own: clients send back what they
+// were given, unread. A signature at home, and none, stay as they are.
+func (s Signature) Travelling(home string) string {
+	if s.Value == "" || s.Origin == home {
+		return s.Value
+	}
+	return travelMark + s.Origin + ":" + s.Value
+}
+
+// ReadSignature is the inverse of [Signature.Travelling]: what carries no mark
+// is of the protocol itself.
+func ReadSignature(text, home string) Signature {
+	if text == "" {
+		return Signature{}
+	}
+	if rest, ok := strings.CutPrefix(text, travelMark); ok {
+		if origin, value, ok := strings.Cut(rest, ":"); ok {
+			return Signature{Origin: origin, Value: value}
+		}
+	}
+	return Signature{Origin: home, Value: text}
+}

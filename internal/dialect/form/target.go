@@ -1,0 +1,63 @@
+package form
+
+import "github.com/sluicegate/sluice"
+
+// Target is the account and model that a request is written for, and collects
+// what could not be expressed there. It is made for each attempt.
+type Target struct {
+	// Model is the provider's own name of the model.
+	Model string
+	// Entry is what the catalogue knows of the model; nil when nothing is known.
+	Entry *sluice.Model
+	// Strict refuses what would be dropped.
+	Strict bool
+	// Dropped names what was dropped, once each, in order.
+	Dropped []string
+}
+
+// MaxOutput is the model's cap on one answer, 0 when it is not known.
+func (t *Target) MaxOutput() int64 {
+	if t.Entry == nil {
+		return 0
+	}
+	return t.Entry.MaxOutputTokens
+}
+
+// Drop leaves a parameter of the client out because the target has no such
+// thing: it is named to the client, or refused when the model's policy is
+// strict. name is the client's own name of it and field where it stands ("" for
+// "/"+name).
+func (t *Target) Drop(name, field string) error {
+	if t.Strict {
+		if field == "" {
+			field = "/" + name
+		}
+		return sluice.Errorf(sluice.CodeInvalidRequest, "%s cannot be expressed for the provider of this model, and the model's policy is strict", name).At(field)
+	}
+	for _, dropped := range t.Dropped {
+		if dropped == name {
+			return nil
+		}
+	}
+	t.Dropped = append(t.Dropped, name)
+	return nil
+}
+
+// DropExtras drops every extra but those that known accepts (nil accepts none).
+func (t *Target) DropExtras(extras []Extra, known func(Extra) bool) error {
+	for _, x := range extras {
+		if known != nil && known(x) {
+			continue
+		}
+		if err := t.Drop(x.Name, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Refuse says that the request means something that the target cannot do, and
+// that leaving it out would change what was asked.
+func Refuse(field, format string, args ...any) error {
+	return sluice.Errorf(sluice.CodeInvalidRequest, format, args...).At(field)
+}
