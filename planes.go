@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 )
 
@@ -15,6 +16,19 @@ type Snapshots interface {
 	// and must not be changed. [CodeUnavailable] means that none can be had
 	// now; the gateway keeps its last one and calls again.
 	Next(ctx context.Context, after uint64) (*Snapshot, error)
+}
+
+// KeySource finds the keys that a snapshot leaves out ([Snapshot.MoreKeys]). It
+// belongs to the Snapshots port and follows the same revisions: a key that was
+// deleted or rotated is gone, and a new one there, as soon as a snapshot would
+// show it. Implementations are safe for concurrent use.
+type KeySource interface {
+	// KeyByHash returns the key whose token has this SHA-256, or had it before a
+	// rotation that is not over (RetiringHash). The key is shared and must not be
+	// changed; the same pointer means that it did not change. It answers within a
+	// bounded time: [CodeUnauthorized] means that there is no such key,
+	// [CodeUnavailable] that it cannot be told now.
+	KeyByHash(ctx context.Context, hash [sha256.Size]byte) (*Key, error)
 }
 
 // ClaimKind says what a claim counts.
@@ -48,6 +62,9 @@ type Claim struct {
 type Claims struct {
 	// RequestID makes Admit idempotent: the same id is counted once.
 	RequestID string
+	// TokenHash is that of the key that asks, in hex; an authority that knows the
+	// status of keys refuses one that is gone or disabled. Empty is no key.
+	TokenHash string
 	List      []Claim
 	// Standings is memory that the grant's standings may be written to.
 	Standings []Standing
@@ -76,7 +93,8 @@ type Grant struct {
 type Admission interface {
 	// Admit takes every claim. A refusal is an *Error with [CodeRequestRate],
 	// [CodeTokenRate] or [CodeConcurrency], RetryAfter set and the refused
-	// bucket in Details["bucket"]; [CodeUnavailable] means undecided. The
+	// bucket in Details["bucket"], or [CodeUnauthorized] for the key itself;
+	// [CodeUnavailable] means undecided. The
 	// claims and their strings are leased until it returns, and so are those of
 	// a grant in Settle and Release: what is kept is cloned.
 	Admit(ctx context.Context, c Claims) (Grant, error)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // SnapshotSchema is the version of the snapshot's shape. Fields are only ever
@@ -26,7 +27,12 @@ type Snapshot struct {
 	Models    []Model    `json:"models"`
 	Upstreams []Upstream `json:"upstreams"`
 	Routes    []Route    `json:"routes"`
-	Keys      []Key      `json:"keys"`
+	// Keys are pointers, because there are many: a snapshot shares with the one
+	// before it those that did not change, and a difference is found at a glance.
+	Keys []*Key `json:"keys"`
+	// MoreKeys says that there are more keys than Keys holds; a gateway asks its
+	// [KeySource] for those.
+	MoreKeys bool `json:"more_keys,omitempty"`
 	// Users tells a gateway which users are disabled; it holds only those.
 	DisabledUsers []UserRef `json:"disabled_users"`
 	// GlobalPlugins run on every route, before the route's own.
@@ -59,6 +65,9 @@ func DecodeSnapshot(b []byte) (*Snapshot, error) {
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, Errorf(CodeConfig, "the snapshot is followed by other data")
+	}
+	if slices.Contains(s.Keys, nil) {
+		return nil, Errorf(CodeConfig, "the snapshot has a key that is null")
 	}
 	if s.Schema < 1 || s.Schema > SnapshotSchema {
 		return nil, Errorf(CodeSchemaNewer, "the snapshot has schema %d, this binary reads 1 to %d", s.Schema, SnapshotSchema)

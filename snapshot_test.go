@@ -39,7 +39,7 @@ func fullSnapshot() *sluice.Snapshot {
 		Routes: []sluice.Route{{Meta: meta(6, "billing"), Hosts: []string{"*.example.com"}, Paths: []string{"/billing/*"},
 			Methods: []string{"GET"}, Priority: 9, Surface: "http", Upstream: "billing", Group: "default", StripPrefix: "/billing",
 			Plugins: plugins, MaxBodyBytes: 1 << 20, Status: sluice.StatusActive}},
-		Keys: []sluice.Key{{Meta: meta(7, "laptop"), User: "ada", TokenHash: sluice.HashToken("slc_a"), Prefix: "slc_live_0123456789",
+		Keys: []*sluice.Key{{Meta: meta(7, "laptop"), User: "ada", TokenHash: sluice.HashToken("slc_a"), Prefix: "slc_live_0123456789",
 			Group: "default", Status: sluice.StatusActive, Weight: 1, Balance: 12_500_000_000, RPM: new(int64(60)), TPM: new(int64(100_000)),
 			Models: []string{"gpt-*"}, ExpiresAt: at.AddDate(1, 0, 0), RetiringHash: sluice.HashToken("slc_b"), RetiringUntil: at,
 			Plugins: plugins, LastUsedAt: at}},

@@ -23,7 +23,7 @@ func (e *exchange) admit() error {
 		e.grant, e.admitted, e.standings = grant, true, grant.Standings
 	}
 	if key := e.x.Consumer.Key; key != nil {
-		if use := e.st.keys.uses[key]; use != nil { // nil for a consumer that a plugin made up
+		if use := e.st.keys.useOf(key); use != nil {
 			e.g.used.mark(use, e.x.Start)
 		}
 	}

@@ -28,6 +28,9 @@ type Config struct {
 	Events    sluice.Events
 	Status    sluice.StatusSink
 
+	// Keys finds keys that a snapshot leaves out; nil when none does.
+	Keys sluice.KeySource
+
 	// Plugins and Dialects are what this process was built with.
 	Plugins  *plugin.Registry
 	Dialects *dialect.Registry

@@ -389,7 +389,7 @@ func (f *fixture) add(o sluice.Object) {
 	case *sluice.Route:
 		s.Routes = append(s.Routes, *o)
 	case *sluice.Key:
-		s.Keys = append(s.Keys, *o)
+		s.Keys = append(s.Keys, o)
 	default:
 		f.t.Fatalf("a snapshot holds no %T", o)
 	}

@@ -2,10 +2,8 @@ package gateway
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
+	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -16,8 +14,9 @@ import (
 // keys finds consumers by the hash of their token. The look-up is by the full
 // hash, so that nothing about a token can be learnt from its timing.
 type keys struct {
-	byHash map[tokenHash]*keyEntry
-	uses   map[*sluice.Key]*keyUse
+	rules  *keyRules
+	table  *keyTable
+	beyond *beyondKeys // nil when the table holds all keys
 	now    func() time.Time
 }
 
@@ -35,58 +34,43 @@ type keyEntry struct {
 	off bool
 	// problem says that the key's own configuration cannot be served.
 	problem error
+	use     *keyUse
 }
 
+// addKeys takes over from the old state what did not change: with 100,000 keys,
+// entering all of them for each change would cost more than the traffic does.
 func (c *compiler) addKeys() {
-	tenants := make(map[string]*sluice.Tenant, len(c.snap.Tenants))
-	for i := range c.snap.Tenants {
-		tenants[c.snap.Tenants[i].Name] = &c.snap.Tenants[i]
+	k := &keys{rules: newKeyRules(c.snap, c.g.cfg.Plugins), now: c.g.cfg.Now}
+	if c.old != nil && k.rules.same(c.old.keys.rules) {
+		k.rules = c.old.keys.rules
+		k.table = c.old.keys.table.changed(k.rules, c.old.snapshot.Keys, c.snap.Keys)
+		k.beyond = c.old.keys.beyond
+	} else {
+		k.table = new(keyTable).changed(k.rules, nil, c.snap.Keys)
 	}
-	users := make(map[sluice.UserRef]bool, len(c.snap.DisabledUsers))
-	for _, u := range c.snap.DisabledUsers {
-		users[u] = true
+	switch {
+	case !c.snap.MoreKeys || c.g.cfg.Keys == nil:
+		k.beyond = nil
+	case k.beyond == nil:
+		k.beyond = newBeyondKeys(c.g.cfg.Keys, k.rules)
 	}
-	k := &keys{byHash: make(map[tokenHash]*keyEntry, len(c.snap.Keys)), uses: make(map[*sluice.Key]*keyUse, len(c.snap.Keys)), now: c.g.cfg.Now}
-	for i := range c.snap.Keys {
-		key := &c.snap.Keys[i]
-		tenant := tenants[key.Tenant]
-		k.uses[key] = &keyUse{id: key.ID}
-		e := keyEntry{consumer: consumerOf(tenant, key)}
-		e.off = key.Status == sluice.StatusDisabled || tenant == nil || c.disabled[key.Tenant] ||
-			users[sluice.UserRef{Tenant: key.Tenant, Name: key.User}]
-		if len(key.Plugins) > 0 {
-			if err := c.g.cfg.Plugins.ValidateAll(key.Plugins); err != nil {
-				c.disable(key, err)
-				e.problem = sluice.Errorf(sluice.CodeUnavailable, "this key is misconfigured").Because(err)
-			}
-		}
-		k.add(key.TokenHash, e)
-		e.until = key.RetiringUntil
-		if !e.until.IsZero() {
-			k.add(key.RetiringHash, e)
-		}
+	for _, b := range k.table.broken {
+		c.disable(b.key, b.err)
 	}
 	c.out.keys = k
-}
-
-// consumerOf is the key as plugins see it.
-func consumerOf(t *sluice.Tenant, k *sluice.Key) plugin.Consumer {
-	return plugin.Consumer{Tenant: t, Key: k, Bucket: "key:" + strconv.FormatUint(k.ID, 10)}
-}
-
-// add enters a key under a hash, which is empty where there is none. One that is
-// not a hash is that of no token.
-func (k *keys) add(text string, e keyEntry) {
-	var hash tokenHash
-	if n, err := hex.Decode(hash[:], []byte(text[:min(len(text), 2*len(hash))])); err == nil && n == len(hash) {
-		k.byHash[hash] = &e
-	}
 }
 
 // ByToken implements [plugin.Keys]. All refusals of a token that does not work
 // read the same.
 func (k *keys) ByToken(token string) (plugin.Consumer, error) {
-	e := k.byHash[hashToken(token)]
+	hash := hashToken(token)
+	e := k.table.find(&hash)
+	if e == nil && k.beyond != nil {
+		var err error
+		if e, err = k.beyond.find(hash); err != nil {
+			return plugin.Consumer{}, err
+		}
+	}
 	switch {
 	case e == nil, e.off, k.ended(e.until), k.ended(e.consumer.Key.ExpiresAt):
 		return plugin.Consumer{}, sluice.Errorf(sluice.CodeUnauthorized, "the key is unknown, disabled or expired")
@@ -94,6 +78,15 @@ func (k *keys) ByToken(token string) (plugin.Consumer, error) {
 		return plugin.Consumer{}, e.problem
 	}
 	return e.consumer, nil
+}
+
+// useOf is where to note that a key was admitted; nil for one that a plugin made
+// up.
+func (k *keys) useOf(key *sluice.Key) *keyUse {
+	if use := k.table.uses[shardOfKey(key)][key]; use != nil || k.beyond == nil {
+		return use
+	}
+	return k.beyond.useOf(key)
 }
 
 // hashToken hashes a token where it lies.
@@ -104,56 +97,48 @@ func hashToken(token string) tokenHash {
 // ended reports whether a moment that may be unset has come.
 func (k *keys) ended(at time.Time) bool { return !at.IsZero() && !k.now().Before(at) }
 
-// keyUse is when a key was last admitted: nanoseconds of Unix time, 0 when that
-// was reported already.
-type keyUse struct {
-	id   uint64
-	last atomic.Int64
+// keyRules is what else decides whether a key works, and for whom.
+type keyRules struct {
+	list     []sluice.Tenant
+	tenants  map[string]*sluice.Tenant
+	disabled []sluice.UserRef
+	users    map[sluice.UserRef]bool // those that are disabled
+	plugins  *plugin.Registry
 }
 
-// usedKeys remembers when each key was last admitted, until the next report. A
-// key that was marked before costs one atomic store.
-type usedKeys struct {
-	mu   sync.Mutex
-	list []*keyUse // those marked since the last report
-	lost map[uint64]time.Time
-}
-
-// mark notes that a key was admitted.
-func (u *usedKeys) mark(k *keyUse, now time.Time) {
-	if k.last.Swap(now.UnixNano()) == 0 {
-		u.mu.Lock()
-		u.list = append(u.list, k)
-		u.mu.Unlock()
+func newKeyRules(s *sluice.Snapshot, plugins *plugin.Registry) *keyRules {
+	r := &keyRules{
+		list: s.Tenants, tenants: make(map[string]*sluice.Tenant, len(s.Tenants)),
+		disabled: s.DisabledUsers, users: make(map[sluice.UserRef]bool, len(s.DisabledUsers)), plugins: plugins,
 	}
+	for i := range s.Tenants {
+		r.tenants[s.Tenants[i].Name] = &s.Tenants[i]
+	}
+	for _, u := range s.DisabledUsers {
+		r.users[u] = true
+	}
+	return r
 }
 
-// take returns what was marked since the last call.
-func (u *usedKeys) take() map[uint64]time.Time {
-	u.mu.Lock()
-	list, taken := u.list, u.lost
-	u.list, u.lost = nil, nil
-	u.mu.Unlock()
-	if taken == nil && len(list) > 0 {
-		taken = make(map[uint64]time.Time, len(list))
-	}
-	for _, k := range list {
-		later(taken, k.id, time.Unix(0, k.last.Swap(0)))
-	}
-	return taken
+// same reports whether both rules decide alike. Snapshots share the list of
+// tenants for as long as none changes.
+func (r *keyRules) same(old *keyRules) bool {
+	return len(r.list) == len(old.list) && (len(r.list) == 0 || &r.list[0] == &old.list[0]) && slices.Equal(r.disabled, old.disabled)
 }
 
-// restore puts back what a lost report carried.
-func (u *usedKeys) restore(lost map[uint64]time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.lost = lost
-}
-
-// later keeps the later of two moments: a key is there twice when the
-// configuration changed in between.
-func later(m map[uint64]time.Time, id uint64, at time.Time) {
-	if at.After(m[id]) {
-		m[id] = at
+// entry judges a key.
+func (r *keyRules) entry(key *sluice.Key) keyEntry {
+	tenant := r.tenants[key.Tenant]
+	e := keyEntry{
+		consumer: plugin.Consumer{Tenant: tenant, Key: key, Bucket: "key:" + strconv.FormatUint(key.ID, 10)},
+		off: key.Status == sluice.StatusDisabled || tenant == nil || tenant.Status == sluice.StatusDisabled ||
+			r.users[sluice.UserRef{Tenant: key.Tenant, Name: key.User}],
+		use: &keyUse{id: key.ID},
 	}
+	if len(key.Plugins) > 0 {
+		if err := r.plugins.ValidateAll(key.Plugins); err != nil {
+			e.problem = sluice.Errorf(sluice.CodeUnavailable, "this key is misconfigured").Because(err)
+		}
+	}
+	return e
 }

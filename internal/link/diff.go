@@ -34,32 +34,44 @@ type fields struct {
 // table lists how the published hashes are made, in the order of hashes.
 func (c encoder) table() [len(hashes)]fields {
 	return [...]fields{
-		objects(func(s *sluice.Snapshot) []sluice.Provider { return s.Providers }, c.provider),
-		objects(func(s *sluice.Snapshot) []sluice.Key { return s.Keys }, c.key),
-		objects(func(s *sluice.Snapshot) []sluice.Model { return s.Models }, c.model),
-		objects(func(s *sluice.Snapshot) []sluice.Route { return s.Routes }, c.route),
-		objects(func(s *sluice.Snapshot) []sluice.Upstream { return s.Upstreams }, c.upstream),
-		objects(func(s *sluice.Snapshot) []sluice.Group { return s.Groups }, c.group),
-		objects(func(s *sluice.Snapshot) []sluice.Tenant { return s.Tenants }, c.tenant),
+		objects(func(s *sluice.Snapshot) []*sluice.Provider { return pointers(s.Providers) }, c.provider),
+		objects(func(s *sluice.Snapshot) []*sluice.Key { return s.Keys }, c.key),
+		objects(func(s *sluice.Snapshot) []*sluice.Model { return pointers(s.Models) }, c.model),
+		objects(func(s *sluice.Snapshot) []*sluice.Route { return pointers(s.Routes) }, c.route),
+		objects(func(s *sluice.Snapshot) []*sluice.Upstream { return pointers(s.Upstreams) }, c.upstream),
+		objects(func(s *sluice.Snapshot) []*sluice.Group { return pointers(s.Groups) }, c.group),
+		objects(func(s *sluice.Snapshot) []*sluice.Tenant { return pointers(s.Tenants) }, c.tenant),
 		c.metaFields(),
 	}
 }
 
-// objects makes the fields of a list of managed objects.
-func objects[T any, P interface {
-	*T
+// pointers lists objects by where they are.
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+// reference is a pointer to a managed object.
+type reference interface {
+	comparable
 	sluice.Object
-}](list func(*sluice.Snapshot) []T, encode func(P) (entry, error)) fields {
-	visitAll := func(all []T, visit func(entry, *sluice.Key) error) error {
-		for i := range all {
-			e, err := encode(&all[i])
+}
+
+// objects makes the fields of a list of managed objects.
+func objects[P reference](list func(*sluice.Snapshot) []P, encode func(P) (entry, error)) fields {
+	visitAll := func(all []P, visit func(entry, *sluice.Key) error) error {
+		for _, o := range all {
+			e, err := encode(o)
 			if err != nil {
 				return err
 			}
 			if e.field == "" {
 				continue // a key without a token cannot be used, nor published
 			}
-			key, _ := any(&all[i]).(*sluice.Key)
+			key, _ := any(o).(*sluice.Key)
 			if err := visit(e, key); err != nil {
 				return err
 			}
@@ -69,7 +81,7 @@ func objects[T any, P interface {
 	return fields{
 		each: func(s *sluice.Snapshot, visit func(entry, *sluice.Key) error) error { return visitAll(list(s), visit) },
 		changed: func(before, after *sluice.Snapshot, visit func(entry, bool, *sluice.Key)) error {
-			was, is := differing[T, P](list(before), list(after))
+			was, is := differing(list(before), list(after))
 			if err := visitAll(was, func(e entry, k *sluice.Key) error { visit(e, true, k); return nil }); err != nil {
 				return err
 			}
@@ -99,42 +111,36 @@ func (c encoder) metaFields() fields {
 // differing cuts off what two lists have in common at both ends and returns the
 // rest of each without their common objects. Lists are sorted alike, so a small
 // change leaves a small rest of a large list.
-func differing[T any, P interface {
-	*T
-	sluice.Object
-}](before, after []T) (was, is []T) {
-	if len(before) == len(after) && (len(before) == 0 || &before[0] == &after[0]) {
-		return nil, nil // the same list: the store shares what did not change
-	}
-	for len(before) > 0 && len(after) > 0 && same[T, P](&before[0], &after[0]) {
+func differing[P reference](before, after []P) (was, is []P) {
+	for len(before) > 0 && len(after) > 0 && same(before[0], after[0]) {
 		before, after = before[1:], after[1:]
 	}
-	for len(before) > 0 && len(after) > 0 && same[T, P](&before[len(before)-1], &after[len(after)-1]) {
+	for len(before) > 0 && len(after) > 0 && same(before[len(before)-1], after[len(after)-1]) {
 		before, after = before[:len(before)-1], after[:len(after)-1]
 	}
-	known := make(map[uint64]*T, len(before))
-	for i := range before {
-		known[P(&before[i]).GetMeta().ID] = &before[i]
+	known := make(map[uint64]P, len(before))
+	for _, o := range before {
+		known[o.GetMeta().ID] = o
 	}
 	common := map[uint64]bool{}
-	for i := range after {
-		id := P(&after[i]).GetMeta().ID
-		if old := known[id]; old != nil && same[T, P](old, &after[i]) {
+	for _, o := range after {
+		id := o.GetMeta().ID
+		if old, ok := known[id]; ok && same(old, o) {
 			common[id] = true
 		}
 	}
-	unchanged := func(o T) bool { return common[P(&o).GetMeta().ID] }
+	unchanged := func(o P) bool { return common[o.GetMeta().ID] }
 	return slices.DeleteFunc(slices.Clone(before), unchanged), slices.DeleteFunc(slices.Clone(after), unchanged)
 }
 
 // same reports whether two objects are the same write of the same object. The
 // version counts writes, so nothing else needs to be compared; a key's balance
-// moves without one.
-func same[T any, P interface {
-	*T
-	sluice.Object
-}](a, b *T) bool {
-	x, y := P(a).GetMeta(), P(b).GetMeta()
+// moves without one. What the store did not read anew is the same pointer.
+func same[P reference](a, b P) bool {
+	if a == b {
+		return true
+	}
+	x, y := a.GetMeta(), b.GetMeta()
 	if x.ID != y.ID || x.Version != y.Version || x.ID == 0 {
 		return false
 	}

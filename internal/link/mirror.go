@@ -52,13 +52,13 @@ type mirror struct {
 
 func newMirror() *mirror {
 	m := &mirror{faults: map[entry]sluice.Condition{}, shelves: [...]shelf{
-		&objectShelf[sluice.Provider, *sluice.Provider]{into: func(s *sluice.Snapshot, l []sluice.Provider) { s.Providers = l }},
-		&objectShelf[sluice.Key, *sluice.Key]{into: func(s *sluice.Snapshot, l []sluice.Key) { s.Keys = l }},
-		&objectShelf[sluice.Model, *sluice.Model]{into: func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l }},
-		&objectShelf[sluice.Route, *sluice.Route]{into: func(s *sluice.Snapshot, l []sluice.Route) { s.Routes = l }},
-		&objectShelf[sluice.Upstream, *sluice.Upstream]{into: func(s *sluice.Snapshot, l []sluice.Upstream) { s.Upstreams = l }},
-		&objectShelf[sluice.Group, *sluice.Group]{into: func(s *sluice.Snapshot, l []sluice.Group) { s.Groups = l }},
-		&objectShelf[sluice.Tenant, *sluice.Tenant]{into: func(s *sluice.Snapshot, l []sluice.Tenant) { s.Tenants = l }},
+		&objectShelf[sluice.Provider, *sluice.Provider]{into: values(func(s *sluice.Snapshot, l []sluice.Provider) { s.Providers = l })},
+		&objectShelf[sluice.Key, *sluice.Key]{into: func(s *sluice.Snapshot, l []*sluice.Key) { s.Keys = l }},
+		&objectShelf[sluice.Model, *sluice.Model]{into: values(func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l })},
+		&objectShelf[sluice.Route, *sluice.Route]{into: values(func(s *sluice.Snapshot, l []sluice.Route) { s.Routes = l })},
+		&objectShelf[sluice.Upstream, *sluice.Upstream]{into: values(func(s *sluice.Snapshot, l []sluice.Upstream) { s.Upstreams = l })},
+		&objectShelf[sluice.Group, *sluice.Group]{into: values(func(s *sluice.Snapshot, l []sluice.Group) { s.Groups = l })},
+		&objectShelf[sluice.Tenant, *sluice.Tenant]{into: values(func(s *sluice.Snapshot, l []sluice.Tenant) { s.Tenants = l })},
 		&metaShelf{users: map[name]sluice.UserRef{}},
 	}}
 	for i := range m.fields {
@@ -150,10 +150,26 @@ type objectShelf[T any, P interface {
 	*T
 	sluice.Object
 }] struct {
-	into    func(*sluice.Snapshot, []T)
-	list    []T
-	added   []*T // pointers: sorting moves them often
+	into    func(*sluice.Snapshot, []*T)
+	list    []*T
+	added   []*T
 	dropped []name
+}
+
+// values hands a list on to a snapshot that holds the objects themselves; an
+// unchanged list is handed on as it is.
+func values[T any](into func(*sluice.Snapshot, []T)) func(*sluice.Snapshot, []*T) {
+	var from []*T
+	var list []T
+	return func(s *sluice.Snapshot, objects []*T) {
+		if list == nil || len(from) != len(objects) || len(from) > 0 && &from[0] != &objects[0] {
+			from, list = objects, make([]T, 0, len(objects))
+			for _, o := range objects {
+				list = append(list, *o)
+			}
+		}
+		into(s, list)
+	}
 }
 
 func (s *objectShelf[T, P]) put(_, value string) (object, error) {
@@ -188,8 +204,8 @@ func (s *objectShelf[T, P]) fill(into *sluice.Snapshot) {
 
 // merge copies the list without what was dropped and with what was added: whole
 // stretches at a time.
-func (s *objectShelf[T, P]) merge() []T {
-	out := make([]T, 0, max(0, len(s.list)-len(s.dropped))+len(s.added))
+func (s *objectShelf[T, P]) merge() []*T {
+	out := make([]*T, 0, max(0, len(s.list)-len(s.dropped))+len(s.added))
 	rest, added, dropped := s.list, s.added, s.dropped
 	for len(added) > 0 || len(dropped) > 0 {
 		drop := len(dropped) > 0 && (len(added) == 0 || compareNames(dropped[0], nameOf[T, P](added[0])) <= 0)
@@ -199,11 +215,11 @@ func (s *objectShelf[T, P]) merge() []T {
 		} else {
 			at = nameOf[T, P](added[0])
 		}
-		i := sort.Search(len(rest), func(i int) bool { return compareNames(nameOf[T, P](&rest[i]), at) >= 0 })
-		found := i < len(rest) && nameOf[T, P](&rest[i]) == at
+		i := sort.Search(len(rest), func(i int) bool { return compareNames(nameOf[T, P](rest[i]), at) >= 0 })
+		found := i < len(rest) && nameOf[T, P](rest[i]) == at
 		out, rest = append(out, rest[:i]...), rest[i:]
 		if !drop {
-			out, added = append(out, *added[0]), added[1:]
+			out, added = append(out, added[0]), added[1:]
 			continue
 		}
 		if found {

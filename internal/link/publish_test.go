@@ -209,7 +209,7 @@ func TestContract(t *testing.T) {
 			Meta: sluice.Meta{ID: 42, Name: "main", Tenant: "platform"}, Type: "openai", BaseURL: "https://api.example.com/v1", Group: "gold",
 			APIKey: keyring.Seal(seal.ProviderKey("platform", "main"), "sk-upstream"),
 		}},
-		Keys: []sluice.Key{{
+		Keys: []*sluice.Key{{
 			Meta: sluice.Meta{ID: 9, Name: "app", Tenant: "acme"}, TokenHash: hash, Group: "gold", Status: sluice.StatusActive, Weight: 5, Balance: 12_500_000_000,
 		}},
 		Models: []sluice.Model{
@@ -333,7 +333,7 @@ func TestManyKeys(t *testing.T) {
 	server := sluicetest.Redis(t)
 	s := &sluice.Snapshot{Schema: 1, Revision: 1}
 	for i := range manyKeys {
-		s.Keys = append(s.Keys, sluice.Key{
+		s.Keys = append(s.Keys, &sluice.Key{
 			Meta: sluice.Meta{ID: uint64(i + 1), Version: 1, Name: fmt.Sprintf("k%06d", i), Tenant: "acme"}, TokenHash: sluice.HashToken(fmt.Sprint(i)),
 			User: "someone", Group: "default", Status: sluice.StatusActive, Weight: 1,
 		})
@@ -355,8 +355,10 @@ func TestManyKeys(t *testing.T) {
 	for i := range changes {
 		next := *prev
 		next.Revision++
-		next.Keys = append([]sluice.Key(nil), prev.Keys...)
-		next.Keys[i*manyKeys/100].Status, next.Keys[i*manyKeys/100].Version = sluice.StatusDisabled, 2
+		next.Keys = append([]*sluice.Key(nil), prev.Keys...)
+		changed := *next.Keys[i*manyKeys/100]
+		changed.Status, changed.Version = sluice.StatusDisabled, 2
+		next.Keys[i*manyKeys/100] = &changed
 		must(t, p.Publish(t.Context(), prev, &next))
 		prev = &next
 	}

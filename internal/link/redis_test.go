@@ -169,11 +169,20 @@ func (w *world) meta(name string) sluice.Meta {
 
 func (w *world) addKey() {
 	m := w.meta(fmt.Sprintf("k%d", w.rand.IntN(60)))
-	if slices.ContainsFunc(w.s.Keys, func(k sluice.Key) bool { return k.Name == m.Name }) {
+	if slices.ContainsFunc(w.s.Keys, func(k *sluice.Key) bool { return k.Name == m.Name }) {
 		return
 	}
-	k := sluice.Key{Meta: m, TokenHash: sluice.HashToken(fmt.Sprint("token", w.id)), Group: "default", Status: sluice.StatusActive, Weight: 1, Balance: sluice.Number(w.id)}
-	w.s.Keys = sorted(append(slices.Clone(w.s.Keys), k), func(k *sluice.Key) string { return k.Name })
+	k := &sluice.Key{Meta: m, TokenHash: sluice.HashToken(fmt.Sprint("token", w.id)), Group: "default", Status: sluice.StatusActive, Weight: 1, Balance: sluice.Number(w.id)}
+	w.s.Keys = sorted(append(slices.Clone(w.s.Keys), k), func(k **sluice.Key) string { return (*k).Name })
+}
+
+// changeKey writes one key anew; snapshots that hold the old one keep it.
+func (w *world) changeKey(i int, change func(*sluice.Key)) {
+	k := *w.s.Keys[i]
+	k.Version++
+	change(&k)
+	w.s.Keys = slices.Clone(w.s.Keys)
+	w.s.Keys[i] = &k
 }
 
 func (w *world) addProvider() {
@@ -196,12 +205,10 @@ func (w *world) change() *sluice.Snapshot {
 	case n < 5 && len(w.s.Keys) > 15:
 		w.s.Keys = slices.Delete(slices.Clone(w.s.Keys), i, i+1)
 	case n < 7: // rotate
-		w.s.Keys = slices.Clone(w.s.Keys)
 		w.id++
-		w.s.Keys[i].TokenHash, w.s.Keys[i].Version = sluice.HashToken(fmt.Sprint("rotated", w.id)), w.s.Keys[i].Version+1
+		w.changeKey(i, func(k *sluice.Key) { k.TokenHash = sluice.HashToken(fmt.Sprint("rotated", w.id)) })
 	case n < 9:
-		w.s.Keys = slices.Clone(w.s.Keys)
-		w.s.Keys[i].Weight, w.s.Keys[i].Version = 1+w.rand.IntN(9), w.s.Keys[i].Version+1
+		w.changeKey(i, func(k *sluice.Key) { k.Weight = 1 + w.rand.IntN(9) })
 	case n == 9 && len(w.s.Providers) < 8:
 		w.addProvider()
 	case n == 10:

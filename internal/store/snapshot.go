@@ -103,11 +103,47 @@ func collections(s *sluice.Snapshot) []collection {
 	return []collection{
 		collect(sluice.KindTenant, &s.Tenants), collect(sluice.KindGroup, &s.Groups), collect(sluice.KindProvider, &s.Providers),
 		collect(sluice.KindModel, &s.Models), collect(sluice.KindUpstream, &s.Upstreams), collect(sluice.KindRoute, &s.Routes),
-		collect(sluice.KindKey, &s.Keys),
+		collectPointers(sluice.KindKey, &s.Keys),
 	}
 }
 
+// collect is collectPointers for a list that holds the objects themselves.
 func collect[T any](kind sluice.Kind, list *[]T) collection {
+	with := func(do func(*[]*T) error) error {
+		objects := pointers(*list)
+		err := do(&objects)
+		*list = values(objects)
+		return err
+	}
+	return collection{
+		kind: kind,
+		read: func(tx *Tx) error { return with(func(l *[]*T) error { return readAll(tx, kind, l) }) },
+		update: func(tx *Tx, ids map[uint64]bool) error {
+			if len(ids) == 0 {
+				return nil // the list stays the same: others see at a glance that nothing changed
+			}
+			return with(func(l *[]*T) error { return readSome(tx, kind, l, ids) })
+		},
+	}
+}
+
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+func values[T any](list []*T) []T {
+	out := make([]T, len(list))
+	for i, p := range list {
+		out[i] = *p
+	}
+	return out
+}
+
+func collectPointers[T any](kind sluice.Kind, list *[]*T) collection {
 	return collection{
 		kind:   kind,
 		read:   func(tx *Tx) error { return readAll(tx, kind, list) },
@@ -116,7 +152,7 @@ func collect[T any](kind sluice.Kind, list *[]T) collection {
 }
 
 // readAll reads every object of one kind.
-func readAll[T any](tx *Tx, kind sluice.Kind, list *[]T) error {
+func readAll[T any](tx *Tx, kind sluice.Kind, list *[]*T) error {
 	objects, err := tx.List(kind, Selection{})
 	if err != nil {
 		return fmt.Errorf("read %s: %w", kind, err)
@@ -127,13 +163,13 @@ func readAll[T any](tx *Tx, kind sluice.Kind, list *[]T) error {
 
 // readSome replaces the list by one in which the objects of the ids are as they
 // are now; the old list, which others hold, stays as it is.
-func readSome[T any](tx *Tx, kind sluice.Kind, list *[]T, ids map[uint64]bool) error {
+func readSome[T any](tx *Tx, kind sluice.Kind, list *[]*T, ids map[uint64]bool) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	kept := make([]*T, 0, len(*list))
-	for i := range *list {
-		if p := &(*list)[i]; !ids[metaOf(p).ID] {
+	for _, p := range *list {
+		if !ids[metaOf(p).ID] {
 			kept = append(kept, p)
 		}
 	}
@@ -154,19 +190,14 @@ func readSome[T any](tx *Tx, kind sluice.Kind, list *[]T, ids map[uint64]bool) e
 
 // merged returns the kept objects, which are in order, and the others in one
 // list sorted by tenant and name bytewise, whatever the database's collation.
-func merged[T any](kept []*T, others []sluice.Object) []T {
+func merged[T any](kept []*T, others []sluice.Object) []*T {
 	slices.SortFunc(others, func(a, b sluice.Object) int { return byName(a.GetMeta(), b.GetMeta()) })
-	out := make([]T, 0, len(kept)+len(others))
+	out := make([]*T, 0, len(kept)+len(others))
 	for _, o := range others {
-		for len(kept) > 0 && byName(metaOf(kept[0]), o.GetMeta()) < 0 {
-			out, kept = append(out, *kept[0]), kept[1:]
-		}
-		out = append(out, published[T](o))
+		at, _ := slices.BinarySearchFunc(kept, o.GetMeta(), func(p *T, m *sluice.Meta) int { return byName(metaOf(p), m) })
+		out, kept = append(append(out, kept[:at]...), published[T](o)), kept[at:]
 	}
-	for _, p := range kept {
-		out = append(out, *p)
-	}
-	return out
+	return append(out, kept...)
 }
 
 func byName(a, b *sluice.Meta) int {
@@ -175,11 +206,11 @@ func byName(a, b *sluice.Meta) int {
 
 // published returns an object as snapshots hold it: without what traffic moves,
 // so that equal configurations have equal bytes.
-func published[T any](o sluice.Object) T {
+func published[T any](o sluice.Object) *T {
 	if k, ok := o.(*sluice.Key); ok {
 		k.LastUsedAt = fromMicros(0)
 	}
-	return *any(o).(*T)
+	return any(o).(*T)
 }
 
 func metaOf[T any](p *T) *sluice.Meta { return any(p).(sluice.Object).GetMeta() }
