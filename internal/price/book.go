@@ -1,0 +1,124 @@
+package price
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// Book is an immutable set of price versions, compiled for lookup. It is safe
+// for concurrent use; a change is a new book.
+type Book struct {
+	versions map[uint64]*Version
+	lines    map[line][]*Version // by moment, the earliest first
+}
+
+// line is what price versions follow each other in.
+type line struct{ model, tenant string }
+
+// Version is one price, compiled for computing. It is immutable.
+type Version struct {
+	price  sluice.Price
+	rates  [sluice.UnitCount]sluice.Rate
+	priced [sluice.UnitCount]bool
+}
+
+// NewBook compiles prices. A price that is invalid by itself, a version number
+// used twice, and two prices of one model and tenant from the same moment are
+// refused with [sluice.CodeInvalidRequest], naming the version.
+func NewBook(prices []sluice.Price) (*Book, error) {
+	b := &Book{versions: make(map[uint64]*Version, len(prices)), lines: map[line][]*Version{}}
+	for _, p := range prices {
+		if err := p.Validate(); err != nil {
+			return nil, sluice.AsError(err).With("version", p.Version)
+		}
+		if b.versions[p.Version] != nil {
+			return nil, sluice.Errorf(sluice.CodeInvalidRequest, "price version %d is there twice", p.Version).At("/version").With("version", p.Version)
+		}
+		v := compile(p)
+		b.versions[p.Version] = v
+		l := line{p.Model, p.Tenant}
+		b.lines[l] = append(b.lines[l], v)
+	}
+	for l, versions := range b.lines {
+		slices.SortFunc(versions, func(x, y *Version) int { return x.price.From.Compare(y.price.From) })
+		for i := 1; i < len(versions); i++ {
+			if versions[i].price.From.Equal(versions[i-1].price.From) {
+				return nil, sluice.Errorf(sluice.CodeInvalidRequest, "versions %d and %d of %s hold from the same moment",
+					versions[i-1].price.Version, versions[i].price.Version, l.model).At("/from").With("version", versions[i].price.Version)
+			}
+		}
+	}
+	return b, nil
+}
+
+func compile(p sluice.Price) *Version {
+	v := &Version{price: p}
+	for u, r := range p.Rates {
+		v.rates[u], v.priced[u] = r, true
+	}
+	return v
+}
+
+// Add returns a book with one more price. Besides what [NewBook] refuses, a
+// price that would hold from a moment before now is [sluice.CodeConflict]: it
+// would change what was already charged for.
+func (b *Book) Add(p sluice.Price, now time.Time) (*Book, error) {
+	if p.From.Before(now) {
+		return nil, sluice.Errorf(sluice.CodeConflict, "version %d is back-dated to %s", p.Version, p.From.UTC().Format(time.RFC3339)).At("/from")
+	}
+	return NewBook(append(b.Prices(), p))
+}
+
+// Prices returns every price, by version.
+func (b *Book) Prices() []sluice.Price {
+	all := make([]sluice.Price, 0, len(b.versions))
+	for _, v := range b.versions {
+		all = append(all, v.price)
+	}
+	slices.SortFunc(all, func(x, y sluice.Price) int { return int(min(max(int64(x.Version)-int64(y.Version), -1), 1)) })
+	return all
+}
+
+// At returns the version that holds for a model at a moment: the tenant's own
+// if it has one by then, else everyone's. A model without a price is
+// [sluice.CodeNotFound], for the caller to refuse before any cost.
+func (b *Book) At(model, tenant string, at time.Time) (*Version, error) {
+	if v := holding(b.lines[line{model, tenant}], at); v != nil {
+		return v, nil
+	}
+	if v := holding(b.lines[line{model, ""}], at); v != nil {
+		return v, nil
+	}
+	return nil, sluice.Errorf(sluice.CodeNotFound, "model %s has no price", strings.TrimSpace(model))
+}
+
+// holding returns the last version that begins at or before the moment.
+func holding(versions []*Version, at time.Time) *Version {
+	for _, v := range slices.Backward(versions) {
+		if !v.price.From.After(at) {
+			return v
+		}
+	}
+	return nil
+}
+
+// Version returns a version by its number; ok is false for an unknown one.
+func (b *Book) Version(number uint64) (v *Version, ok bool) {
+	v, ok = b.versions[number]
+	return v, ok
+}
+
+// Price returns what the version was compiled from; its rates are shared and
+// must not be changed.
+func (v *Version) Price() sluice.Price { return v.price }
+
+// Ref names the version and a group's multiplier; a multiplier of 0 is none.
+func (v *Version) Ref(m sluice.Multiplier) sluice.PriceRef {
+	if m == 0 {
+		m = sluice.NoMultiplier
+	}
+	return sluice.PriceRef{Version: v.price.Version, Multiplier: m}
+}

@@ -1,0 +1,109 @@
+package sluice_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// TestAccountIDs holds the chart closed: an account outside of it would be
+// money that no report knows.
+func TestAccountIDs(t *testing.T) {
+	for id, want := range map[sluice.AccountID]sluice.AccountKind{
+		sluice.OwnedAccount(sluice.AccountWallet, "key/17", "USD"): sluice.AccountWallet,
+		sluice.HouseAccount(sluice.AccountRevenue, "USD"):          sluice.AccountRevenue,
+		"cust.wallet@USD":         "", // whose?
+		"cust.wallet:@USD":        "",
+		"sys.revenue:acme@USD":    "", // the house's own have no owner
+		"sys.slush@USD":           "",
+		"cust.wallet:acme":        "",
+		"":                        "",
+		"cust.grant:spring@USD":   sluice.AccountGrant,
+		"payable:openly/main@USD": sluice.AccountPayable,
+	} {
+		if got := id.Kind(); got != want {
+			t.Errorf("%q is %q, want %q", id, got, want)
+		}
+	}
+}
+
+// TestTransferValidation refuses what could never balance, each with the field
+// to blame.
+func TestTransferValidation(t *testing.T) {
+	good := sluice.Transfer{
+		ID: sluice.NewTransferID("p", "top_up", 0), Kind: sluice.TransferSingle, Amount: 1,
+		Debit: "sys.cash@USD", Credit: "cust.wallet:a@USD",
+	}
+	if err := good.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for field, change := range map[string]func(*sluice.Transfer){
+		"/id":      func(x *sluice.Transfer) { x.ID = sluice.TransferID{} },
+		"/amount":  func(x *sluice.Transfer) { x.Amount = 0 },
+		"/debit":   func(x *sluice.Transfer) { x.Debit = "nowhere@USD" },
+		"/credit":  func(x *sluice.Transfer) { x.Credit = "cust.wallet:a@EUR" },
+		"/kind":    func(x *sluice.Transfer) { x.Kind = "gift" },
+		"/pending": func(x *sluice.Transfer) { x.Kind = sluice.TransferVoid },
+	} {
+		bad := good
+		change(&bad)
+		if e := sluice.AsError(bad.Validate()); e == nil || e.Code != sluice.CodeInvalidRequest || e.Field != field {
+			t.Errorf("%s: %v", field, e)
+		}
+	}
+}
+
+// TestIDsRoundTrip keeps ids readable from what was written.
+func TestIDsRoundTrip(t *testing.T) {
+	const text = "0190c2a7-1b2c-7def-8123-456789abcdef"
+	id, err := sluice.ParseRequestID(text)
+	if err != nil || id.String() != text {
+		t.Errorf("%s, %v", id, err)
+	}
+	for _, bad := range []string{"", "x", strings.Replace(text, "-", "+", 1), strings.Replace(text, "0", "g", 1)} {
+		if _, err := sluice.ParseRequestID(bad); sluice.CodeOf(err) != sluice.CodeInvalidRequest {
+			t.Errorf("%q was read: %v", bad, err)
+		}
+	}
+	in := sluice.Transfer{ID: sluice.NewTransferID(text, "settle", 1), Request: id, BookedAt: time.Unix(0, 0).UTC()}
+	b, err := json.Marshal(in)
+	var out sluice.Transfer
+	if err != nil || json.Unmarshal(b, &out) != nil || out != in {
+		t.Errorf("%s became %+v, %v", b, out, err)
+	}
+	if sluice.NewTransferID("a", "bc", 1) == sluice.NewTransferID("ab", "c", 1) {
+		t.Error("two subjects share an id")
+	}
+	q := sluice.Quantities{sluice.UnitInput: 7, sluice.UnitRequest: 1}
+	b, _ = json.Marshal(q)
+	var back sluice.Quantities
+	if string(b) != `{"input":7,"request":1}` || json.Unmarshal(b, &back) != nil || back != q {
+		t.Errorf("%s became %v", b, back)
+	}
+}
+
+// TestEndingsAreClosed holds every outcome to a row: an ending without a policy
+// is charged by accident.
+func TestEndingsAreClosed(t *testing.T) {
+	outcomes := []sluice.Outcome{
+		sluice.OutcomeComplete, sluice.OutcomeError, sluice.OutcomeIncomplete, sluice.OutcomeClientGone,
+		sluice.OutcomeTimeout, sluice.OutcomeInternal, sluice.OutcomeShuttingDown, sluice.OutcomeCrash,
+	}
+	for _, o := range outcomes {
+		for _, content := range []bool{true, false} {
+			row, ok := sluice.EndingOf(o, content)
+			if !ok || row.Reason == "" || len(row.Choices) == 0 || row.Choices[0] != row.Charge {
+				t.Errorf("%s, content %v: %+v", o, content, row)
+			}
+		}
+	}
+	if row, ok := sluice.EndingOf(sluice.OutcomeRefused, false); !ok || row.Charge != sluice.ChargeNothing {
+		t.Errorf("refused: %+v", row)
+	}
+	if _, ok := sluice.EndingOf(sluice.OutcomeRefused, true); ok {
+		t.Error("a refusal has delivered content")
+	}
+}

@@ -1,0 +1,172 @@
+package sluice
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Unit is something that is counted and has a price. Units are disjoint: what
+// is counted under one is under no other.
+type Unit uint8
+
+// The units. Their numbers are written to journals and never change.
+const (
+	UnitInput        Unit   = iota // uncached prompt token
+	UnitCachedInput                // prompt token read from the provider's cache
+	UnitCacheWrite5m               // prompt token written to a 5-minute cache
+	UnitCacheWrite1h               // prompt token written to a 1-hour cache
+	UnitOutput                     // visible completion token
+	UnitReasoning                  // hidden completion token
+	UnitAudioInput                 // audio prompt token
+	UnitAudioOutput                // audio completion token
+	UnitImageInput                 // image token
+	UnitImage                      // generated image
+	UnitAudioSecond                // begun second of audio
+	UnitCharacter                  // character of text, for speech
+	UnitRequest                    // the request itself
+	UnitCount        = iota        // how many units there are
+)
+
+// unitNames are the units in JSON, price files and on every surface.
+var unitNames = [UnitCount]string{
+	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output",
+	"image_input", "image", "audio_second", "character", "request",
+}
+
+// String returns the unit's name.
+func (u Unit) String() string {
+	if int(u) < len(unitNames) {
+		return unitNames[u]
+	}
+	return fmt.Sprintf("unit(%d)", uint8(u))
+}
+
+// ParseUnit reads a unit's name; an unknown one is [CodeInvalidRequest].
+func ParseUnit(s string) (Unit, error) {
+	if i := slices.Index(unitNames[:], s); i >= 0 {
+		return Unit(i), nil
+	}
+	return 0, Errorf(CodeInvalidRequest, "%q is not a unit of price", clip(s))
+}
+
+// MarshalText renders the unit's name.
+func (u Unit) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText reads the unit's name.
+func (u *Unit) UnmarshalText(b []byte) error {
+	parsed, err := ParseUnit(string(b))
+	if err != nil {
+		return err
+	}
+	*u = parsed
+	return nil
+}
+
+// Quantities counts every unit that one request used.
+type Quantities [UnitCount]int64
+
+// Quantities returns the token classes of a usage, and one request.
+func (u Usage) Quantities() Quantities {
+	return Quantities{
+		UnitInput: u.Input, UnitCachedInput: u.CachedInput, UnitCacheWrite5m: u.CacheWrite5m, UnitCacheWrite1h: u.CacheWrite1h,
+		UnitOutput: u.Output, UnitReasoning: u.Reasoning, UnitAudioInput: u.AudioInput, UnitAudioOutput: u.AudioOutput,
+		UnitImageInput: u.Image, UnitRequest: 1,
+	}
+}
+
+// MarshalJSON renders an object of the units that were used.
+func (q Quantities) MarshalJSON() ([]byte, error) {
+	used := map[Unit]int64{}
+	for u, n := range q {
+		if n != 0 {
+			used[Unit(u)] = n
+		}
+	}
+	return json.Marshal(used)
+}
+
+// UnmarshalJSON reads an object of units; unknown names are
+// [CodeInvalidRequest].
+func (q *Quantities) UnmarshalJSON(b []byte) error {
+	var used map[Unit]int64
+	if err := json.Unmarshal(b, &used); err != nil {
+		return err
+	}
+	*q = Quantities{}
+	for u, n := range used {
+		q[u] = n
+	}
+	return nil
+}
+
+// Multiplier scales a price, in millionths: 1,000,000 is the price itself.
+type Multiplier int64
+
+// NoMultiplier leaves prices as they are.
+const NoMultiplier Multiplier = 1_000_000
+
+// MaxMultiplier is a thousandfold price.
+const MaxMultiplier = 1000 * NoMultiplier
+
+// PriceRef names what a request is priced by, for ever: an immutable price
+// version and the multiplier of its group at admission.
+type PriceRef struct {
+	Version    uint64     `json:"version,omitempty"`
+	Multiplier Multiplier `json:"multiplier,omitempty"`
+}
+
+// Price is one immutable version of what a model costs, from a moment on until
+// the next version of the same model and tenant takes over.
+type Price struct {
+	// Version is assigned once, is never reused and is above zero.
+	Version uint64 `json:"version"`
+	Model   string `json:"model"`
+	// Tenant is empty for everyone; a price of the tenant's own replaces it
+	// whole.
+	Tenant string `json:"tenant,omitempty"`
+	Asset  string `json:"asset"`
+	// From is the first moment at which the price holds.
+	From time.Time `json:"from"`
+	// Rates has the price of each unit per 1,000,000 units; a unit that is not
+	// in it is not priced, and using it is an error unless Free.
+	Rates map[Unit]Rate `json:"rates,omitempty"`
+	// Free says on purpose that the model costs nothing; it has no rates then.
+	Free bool `json:"free,omitempty"`
+}
+
+// Validate checks a price by itself. The error is an *Error with
+// [CodeInvalidRequest] and the field to blame.
+func (p Price) Validate() error {
+	switch {
+	case p.Version == 0:
+		return Errorf(CodeInvalidRequest, "a price needs a version").At("/version")
+	case !modelNamePattern.MatchString(p.Model):
+		return Errorf(CodeInvalidRequest, "%q is not a model", clip(p.Model)).At("/model")
+	case p.Tenant != "" && !namePattern.MatchString(p.Tenant):
+		return Errorf(CodeInvalidRequest, "%q is not a tenant", clip(p.Tenant)).At("/tenant")
+	case !isAsset(p.Asset):
+		return Errorf(CodeInvalidRequest, "%q is not an asset such as USD", clip(p.Asset)).At("/asset")
+	case p.From.IsZero():
+		return Errorf(CodeInvalidRequest, "a price needs the moment it holds from").At("/from")
+	case p.Free == (len(p.Rates) > 0):
+		return Errorf(CodeInvalidRequest, "a price has rates, or is marked free").At("/rates")
+	}
+	for u, r := range p.Rates {
+		if int(u) >= UnitCount || r < 0 {
+			return Errorf(CodeInvalidRequest, "the rate of %s must not be negative", u).At("/rates/" + u.String())
+		}
+	}
+	return nil
+}
+
+// isAsset reports whether s names an asset: three to eight capitals.
+func isAsset(s string) bool {
+	for _, c := range []byte(s) {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return len(s) >= 3 && len(s) <= 8
+}
