@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/sluicegate/sluice"
 )
@@ -13,12 +14,15 @@ type StatusTee []sluice.StatusSink
 
 var _ sluice.StatusSink = StatusTee(nil)
 
-// Report implements [sluice.StatusSink]: every sink gets the status, whatever
-// the others answer.
+// Report implements [sluice.StatusSink]: every sink gets the status at once,
+// whatever the others answer, and however long they take: a control plane that
+// hangs must not make the gateway look dead in Redis.
 func (t StatusTee) Report(ctx context.Context, s sluice.GatewayStatus) error {
-	var all error
-	for _, sink := range t {
-		all = errors.Join(all, sink.Report(ctx, s))
+	failures := make([]error, len(t))
+	var reports sync.WaitGroup // each ends by ctx
+	for i, sink := range t {
+		reports.Go(func() { failures[i] = sink.Report(ctx, s) })
 	}
-	return all
+	reports.Wait()
+	return errors.Join(failures...)
 }
