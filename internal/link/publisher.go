@@ -37,7 +37,7 @@ type PublisherConfig struct {
 	// (compat_plaintext=true); nil publishes them sealed.
 	CompatPlaintext *seal.Keyring
 	// VerifyEvery is how often [RedisPublisher.Run] looks whether Redis still
-	// holds what was published; 0 means 5 s.
+	// holds what was published; 0 means 2 s.
 	VerifyEvery time.Duration
 	// Log tells about syncs and failures; nil means slog.Default.
 	Log *slog.Logger
@@ -62,7 +62,7 @@ type RedisPublisher struct {
 // NewRedisPublisher returns a publisher that has not connected yet.
 func NewRedisPublisher(cfg PublisherConfig) *RedisPublisher {
 	if cfg.VerifyEvery <= 0 {
-		cfg.VerifyEvery = 5 * time.Second
+		cfg.VerifyEvery = 2 * time.Second
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
