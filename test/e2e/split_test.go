@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -18,97 +17,8 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
-	"github.com/sluicegate/sluice/client"
-	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/test/process"
 )
-
-const planeToken = "k3J9xQ2mW7vB5nR8tY4cL6pZ"
-
-// splitSecrets are what a production installation of several processes shares.
-var splitSecrets = []string{
-	"SLUICE_MASTER_KEY=8f1c0b7e5a2d49637be0d1c4f5a6978812345678a0b1c2d3e4f5061728394a5b",
-	"SLUICE_JWT_SECRET=q8R7mN2pL5xK9wZ3vB6tY1cF4hJ0sD8a", "SLUICE_PRE_STOP=0s", "SLUICE_LOG_FLUSH_MS=100",
-}
-
-// installation is a control plane on PostgreSQL and the Redis beside it.
-type installation struct {
-	postgres *sluicetest.PostgresServer
-	redis    *sluicetest.RedisServer
-	control  *process.Process
-	admin    *client.Client
-	env      []string
-}
-
-// install starts the servers and control, and adds a provider that answers.
-func install(t *testing.T) *installation {
-	t.Helper()
-	in := &installation{postgres: sluicetest.PrivatePostgres(t), redis: sluicetest.Redis(t)}
-	in.env = append(splitSecrets, "EZ_REDIS_ADDR="+in.redis.Addr, "SLUICE_PLANE_TOKEN="+planeToken, "EZ_PG_DSN="+in.postgres.DSN("postgres"))
-	in.control = process.Start(t, process.Options{Command: "control", Production: true, Env: in.env})
-	in.admin = in.control.Admin(t)
-	provider := sluice.Provider{Meta: sluice.Meta{Name: "demo"}, Type: "demo", Models: []string{"demo-chat"}}
-	if _, err := in.admin.Providers().Create(t.Context(), provider, sluice.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := in.admin.Models().Create(t.Context(), sluice.Model{Meta: sluice.Meta{Name: "demo-chat"}}, sluice.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return in
-}
-
-// gatewayOptions are of a gateway that may open no database: what listens at the
-// DSN's address tells when it does.
-func (in *installation) gatewayOptions(name, dsn string) process.Options {
-	env := append(splitSecrets[:len(splitSecrets):len(splitSecrets)], "EZ_REDIS_ADDR="+in.redis.Addr, "SLUICE_PLANE_TOKEN="+planeToken,
-		"SLUICE_CONTROL_URL="+in.control.Control, "SLUICE_GATEWAY_NAME="+name, "EZ_PG_DSN="+dsn)
-	return process.Options{Command: "gateway", Production: true, Env: env}
-}
-
-// newKey makes a key in control whose limits are counted and never reached.
-func (in *installation) newKey(t *testing.T, name string) sluice.Key {
-	t.Helper()
-	key, err := in.admin.Keys().Create(t.Context(), sluice.Key{Meta: sluice.Meta{Name: name}, RPM: new(int64(1_000_000)), TPM: new(int64(1_000_000_000))}, sluice.WriteOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// within polls until it holds and returns how long that took.
-func within(t *testing.T, limit time.Duration, what string, holds func() bool) time.Duration {
-	t.Helper()
-	began := time.Now()
-	for !holds() {
-		if time.Since(began) > limit {
-			t.Fatalf("not within %s: %s", limit, what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return time.Since(began)
-}
-
-// serves reports whether the key gets an answer from every gateway.
-func serves(t *testing.T, key string, gateways ...*process.Process) bool {
-	t.Helper()
-	for _, g := range gateways {
-		if do(t, "POST", g.Gateway+"/v1/chat/completions", key, shortBody).status != http.StatusOK {
-			return false
-		}
-	}
-	return true
-}
-
-// refused reports whether every gateway calls the key invalid.
-func refused(t *testing.T, key string, gateways ...*process.Process) bool {
-	t.Helper()
-	for _, g := range gateways {
-		if do(t, "POST", g.Gateway+"/v1/chat/completions", key, shortBody).status != http.StatusUnauthorized {
-			return false
-		}
-	}
-	return true
-}
 
 // countingListener accepts and counts what connects to it.
 func countingListener(t *testing.T) (addr string, count *atomic.Int64) {
@@ -142,9 +52,7 @@ func TestSplit(t *testing.T) {
 	gateways := []*process.Process{
 		process.Start(t, in.gatewayOptions("gw-1", dsn)), process.Start(t, in.gatewayOptions("gw-2", dsn)),
 	}
-	for _, g := range gateways {
-		within(t, 10*time.Second, "ready", func() bool { return do(t, "GET", g.Status+"/ready", "", "").status == http.StatusOK })
-	}
+	in.awaitReady(t, gateways...)
 	key := in.newKey(t, "first")
 	t.Logf("a new key works in both gateways after %s", within(t, 5*time.Second, "a new key works", func() bool { return serves(t, key.Token, gateways...) }))
 	gone := in.newKey(t, "gone")
@@ -160,7 +68,7 @@ func TestSplit(t *testing.T) {
 	in.checkPlanes(t)
 	in.checkSync(t)
 	in.checkMemory(t, gateways[0])
-	in.outage(t, gateways, key)
+	in.loseBothStores(t, gateways, key)
 	if opened.Load() > 0 {
 		t.Errorf("the gateways opened the database %d times", opened.Load())
 	}
@@ -303,90 +211,6 @@ func (in *installation) checkMemory(t *testing.T, g *process.Process) {
 	}
 }
 
-// outage stops Redis and then the database as well: keys that gateways know go
-// on, and what changes afterwards arrives without a restart.
-func (in *installation) outage(t *testing.T, gateways []*process.Process, key sluice.Key) {
-	t.Helper()
-	stop := make(chan struct{})
-	load := startProbes(t, gateways, key.Token, stop)
-	in.redis.Stop(t, syscall.SIGKILL)
-	within(t, 15*time.Second, "the gateway says degraded", func() bool {
-		a := do(t, "GET", gateways[0].Status+"/ready", "", "")
-		return a.status == http.StatusOK && strings.Contains(a.body, "degraded") && strings.Contains(a.body, "ago")
-	})
-	in.postgres.Stop(t, syscall.SIGKILL)
-	time.Sleep(15 * time.Second) // what is tested is that nothing happens meanwhile
-	in.postgres.Start(t)
-	in.redis.Start(t)
-	close(stop)
-	failed, calls := load()
-	t.Logf("%d requests while Redis and PostgreSQL were away, %d failed", calls, failed)
-	if failed > 0 || calls < 100 {
-		t.Errorf("%d of %d requests failed without the stores", failed, calls)
-	}
-	var late sluice.Key
-	within(t, 20*time.Second, "control writes again", func() bool {
-		var err error
-		late, err = in.admin.Keys().Create(t.Context(), sluice.Key{Meta: sluice.Meta{Name: "late"}}, sluice.WriteOptions{})
-		return err == nil
-	})
-	t.Logf("a new key works %s after control could write again", within(t, 10*time.Second, "convergence", func() bool { return serves(t, late.Token, gateways...) }))
-}
-
-// startProbes calls both gateways with a key until stop is closed; the returned
-// function waits and counts.
-func startProbes(t *testing.T, gateways []*process.Process, key string, stop <-chan struct{}) func() (failed, calls int) {
-	t.Helper()
-	type tally struct{ failed, calls int }
-	done := make(chan tally, len(gateways))
-	for _, g := range gateways {
-		go func() { // ended by stop
-			var n tally
-			defer func() { done <- n }()
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(20 * time.Millisecond):
-				}
-				n.calls++
-				if why := probe(g.Gateway, key); why != "" {
-					if n.failed++; n.failed <= 3 {
-						t.Logf("failed: %s", why)
-					}
-				}
-			}
-		}()
-	}
-	return func() (failed, calls int) {
-		for range gateways {
-			n := <-done
-			failed, calls = failed+n.failed, calls+n.calls
-		}
-		return failed, calls
-	}
-}
-
-// probe makes one call and says what was wrong with it.
-func probe(gateway, key string) string {
-	req, err := http.NewRequest("POST", gateway+"/v1/chat/completions", strings.NewReader(shortBody))
-	if err != nil {
-		return err.Error()
-	}
-	req.Header.Set("Authorization", "Bearer "+key)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err.Error()
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return fmt.Sprintf("%s %v %s", resp.Status, err, body)
-	}
-	return ""
-}
-
 // TestGatewayWithoutRedis starts gateways while Redis is away: one that ran
 // before serves what it knew, a new one says why it cannot, and keys are not
 // trusted for ever.
@@ -434,7 +258,7 @@ func TestGatewayWithoutRedis(t *testing.T) {
 func TestPlaneTokenIsRequired(t *testing.T) {
 	for _, role := range []string{"control", "gateway"} {
 		for _, token := range []string{"", "changeme-changeme-changeme"} {
-			env := append(splitSecrets[:len(splitSecrets):len(splitSecrets)], "EZ_REDIS_ADDR=127.0.0.1:1", "SLUICE_CONTROL_URL=http://127.0.0.1:1", "SLUICE_PLANE_TOKEN="+token)
+			env := secretsAnd("EZ_REDIS_ADDR=127.0.0.1:1", "SLUICE_CONTROL_URL=http://127.0.0.1:1", "SLUICE_PLANE_TOKEN="+token)
 			if out, status := process.Run(t, process.Options{Env: env}, role); status != 2 || !strings.Contains(out, "SLUICE_PLANE_TOKEN") {
 				t.Errorf("%s with token %q: status %d\n%s", role, token, status, out)
 			}
