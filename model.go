@@ -23,11 +23,25 @@ type Model struct {
 	SupportsFunctions  *bool `json:"supports_functions,omitempty"`
 	SupportsToolChoice *bool `json:"supports_tool_choice,omitempty"`
 	SupportsFIM        *bool `json:"supports_fim,omitempty"`
+	// ParamPolicy says what becomes of a parameter that the provider's protocol
+	// has no equivalent for: lenient (the default) drops it and names it in
+	// X-Sluice-Dropped-Params, strict refuses the request.
+	ParamPolicy ParamPolicy `json:"param_policy,omitempty" enum:"lenient,strict"`
 	// Operations lists what it is for: chat, completions, embeddings, images,
 	// audio, moderations, rerank; empty means any.
 	Operations []string `json:"operations,omitempty" maxItems:"16"`
 	Status     Status   `json:"status,omitempty" enum:"active,disabled"`
 }
+
+// ParamPolicy says what becomes of parameters that a provider has no equivalent
+// for.
+type ParamPolicy string
+
+// The policies.
+const (
+	ParamsLenient ParamPolicy = "lenient" // dropped, and named to the client
+	ParamsStrict  ParamPolicy = "strict"  // refused before it costs anything
+)
 
 // modelOperations are the values of Model.Operations.
 var modelOperations = []string{"chat", "completions", "embeddings", "images", "audio", "moderations", "rerank"}
@@ -36,7 +50,10 @@ var modelOperations = []string{"chat", "completions", "embeddings", "images", "a
 func (*Model) Kind() Kind { return KindModel }
 
 // Normalize implements [Object].
-func (m *Model) Normalize() { m.Status = orDefault(m.Status, StatusActive) }
+func (m *Model) Normalize() {
+	m.Status = orDefault(m.Status, StatusActive)
+	m.ParamPolicy = orDefault(m.ParamPolicy, ParamsLenient)
+}
 
 // Validate implements [Object].
 func (m *Model) Validate() error {
@@ -51,6 +68,9 @@ func (m *Model) Validate() error {
 	}
 	if m.CostPerToken < 0 {
 		return Errorf(CodeInvalidRequest, "cost_per_token must not be negative").At("/cost_per_token")
+	}
+	if m.ParamPolicy != "" && m.ParamPolicy != ParamsLenient && m.ParamPolicy != ParamsStrict {
+		return Errorf(CodeInvalidRequest, "param_policy must be lenient or strict").At("/param_policy")
 	}
 	for i, op := range m.Operations {
 		if !slices.Contains(modelOperations, op) {

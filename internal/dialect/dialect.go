@@ -10,12 +10,23 @@
 package dialect
 
 import (
+	"time"
+
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect/form"
+)
+
+// The names of operations that more than one surface has.
+const (
+	OpChat       = "chat"       // a conversation, whatever the surface calls it
+	OpCount      = "count"      // the number of input tokens of a conversation
+	OpEmbeddings = "embeddings" // vectors of texts
+	OpModels     = "models"     // the list of models, which is local
 )
 
 // Operation is what a request asks a surface for.
 type Operation struct {
-	// Name is chat, completions, embeddings, images, audio, moderations,
+	// Name is chat, count, completions, embeddings, images, audio, moderations,
 	// rerank, models, or "" on the plain surface.
 	Name string
 	// Path is the operation's path below the provider's base URL, for instance
@@ -88,6 +99,13 @@ type Ask struct {
 	// Detail is what the surface's own dialect needs to splice the body; it
 	// means nothing to anyone else.
 	Detail any
+	// Front carries the request over to dialects of other protocols; nil when
+	// the operation exists in this one only.
+	Front form.Front
+	// RequestID and At are set by the gateway behind Surface.Ask: the id of the
+	// request and the time when it arrived.
+	RequestID string
+	At        time.Time
 }
 
 // Release gives the memory of the ask back to its surface, if it wants it. The
@@ -111,6 +129,9 @@ type Account struct {
 	APIKey string
 	// Model is the provider's own name of the model.
 	Model string
+	// Entry is what the catalogue knows of the model that was asked for; nil when
+	// it is not in it.
+	Entry *sluice.Model
 	// Plan is what the dialect's Prepare made of the account; nil when nobody
 	// called it.
 	Plan any
@@ -133,8 +154,8 @@ type Dialect interface {
 // Preparer is a dialect that works out once for each account what does not
 // change from one request to the next: addresses, field values.
 type Preparer interface {
-	// Prepare returns the plan of an account that passed Check, whose Model is
-	// empty. It is immutable and used by many requests at once.
+	// Prepare returns the plan of an account that passed Check, whose Model and
+	// Entry are empty. It is immutable and used by many requests at once.
 	Prepare(account Account) (plan any, err error)
 }
 

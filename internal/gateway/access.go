@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
 )
 
 // authenticate runs the authenticating plugins, decides whether the consumer may
@@ -52,11 +53,18 @@ func (e *exchange) readAsk() (err error) {
 			return err
 		}
 	}
-	if e.ask, err = e.surface.Ask(e.op, e.x.Request, body); err != nil {
+	ask, err := e.surface.Ask(e.op, e.x.Request, body)
+	if err != nil {
 		return err
 	}
-	e.x.Model, e.x.Stream = e.ask.Model, e.ask.Stream
+	e.take(ask)
 	return nil
+}
+
+// take makes an ask the one that is checked and sent.
+func (e *exchange) take(ask *dialect.Ask) {
+	ask.RequestID, ask.At = e.x.ID, e.x.Start
+	e.ask, e.x.Model, e.x.Stream = ask, ask.Model, ask.Stream
 }
 
 // access runs the rest of the access phase. When a plugin replaced the body, it
@@ -77,7 +85,7 @@ func (e *exchange) access() error {
 	if err != nil {
 		return err
 	}
-	e.ask, e.x.Model, e.x.Stream = ask, ask.Model, ask.Stream
+	e.take(ask)
 	return nil
 }
 

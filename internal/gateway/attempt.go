@@ -127,7 +127,7 @@ func (e *exchange) try(index int) (*attempt, error) {
 func (e *exchange) reach(a *attempt) (err error) {
 	account := a.target.account
 	if account.Provider != nil {
-		account.Model = account.Provider.UpstreamModel(e.ask.Model)
+		account.Model, account.Entry = account.Provider.UpstreamModel(e.ask.Model), e.model
 	}
 	if a.leg, err = a.target.dialect.Open(e.ask, account); err != nil {
 		return err

@@ -72,7 +72,7 @@ func unknownModel(name string) error {
 func checkAbilities(m *sluice.Model, a *dialect.Ask) error {
 	lacks := func(has *bool) bool { return has != nil && !*has }
 	switch {
-	case !m.Does(a.Operation.Name):
+	case !m.Does(purpose(a.Operation.Name)):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q is not for %s", m.Name, a.Operation.Name).At("/model")
 	case a.NeedsVision && lacks(m.SupportsVision):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not read images", m.Name).At("/messages")
@@ -88,6 +88,15 @@ func checkAbilities(m *sluice.Model, a *dialect.Ask) error {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "the request does not fit the context of %d tokens of model %q", m.ContextWindow, m.Name).At("/messages")
 	}
 	return nil
+}
+
+// purpose is what a model has to be for: who counts the tokens of a conversation
+// is going to have it.
+func purpose(operation string) string {
+	if operation == dialect.OpCount {
+		return dialect.OpChat
+	}
+	return operation
 }
 
 // leastTokens is a size that the input has for certain: half of what it likely

@@ -138,3 +138,11 @@ type Count struct {
 	// Estimated tells that no provider counted them.
 	Estimated bool
 }
+
+// Fault is an error of the provider that a decoder found inside a success: Doc
+// is the document or event that holds it, to be classified and scrubbed by
+// whoever knows the account.
+type Fault struct{ Doc []byte }
+
+// Error implements error.
+func (*Fault) Error() string { return "the provider reported an error inside its answer" }
