@@ -42,7 +42,7 @@ var copiedTables = []copied{
 	{"login_attempts", []string{"subject"}},
 	{"idempotency", []string{"caller", "key"}},
 	{"audit", []string{"seq"}},
-	{"records", []string{"id"}},
+	{"records", []string{"time", "id"}},
 }
 
 // The phases of [CopyProgress].

@@ -44,6 +44,9 @@ type engine interface {
 	// limits bound one statement in time, 0 leaves that to ctx, and say how many
 	// parameters one that writes many rows has at best.
 	limits() (statement time.Duration, parameters int)
+	// parameters renders n parameters that are used once and in order, from
+	// number first on.
+	parameters(first, n int) string
 }
 
 // schema is how an engine keeps and renders migrations.

@@ -191,6 +191,9 @@ func (p *postgresServer) limits() (statement time.Duration, parameters int) {
 	return p.statement + limitSlack, postgresParameters
 }
 
+// parameters are numbered.
+func (p *postgresServer) parameters(first, n int) string { return placeholders(first, n) }
+
 // errUnknown is the error of a commit that was lost with its connection.
 var errUnknown = errors.New("the outcome of the transaction is unknown")
 

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/sluicegate/sluice"
 )
@@ -12,26 +14,56 @@ import (
 // maxBatch bounds one transaction of records; larger batches take several.
 const maxBatch = 1000
 
-// recordColumns are written from a record in this order; doc is the whole of it.
+// recordColumns are written from a record in this order; doc is what has no
+// column of its own.
 var recordColumns = []string{
 	"id", "time", "tenant", "user_name", "key_name", "model", "provider", "route", "outcome", "latency_ms", "ttft_ms",
 	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "doc",
 }
 
 func recordValues(r *sluice.Record) ([]any, error) {
-	doc, err := json.Marshal(r)
+	rest := *r
+	clearColumns(&rest)
+	doc, err := json.Marshal(&rest)
 	if err != nil {
 		return nil, fmt.Errorf("render record %s: %w", r.ID, err)
 	}
-	u := r.Usage
+	u := &r.Usage
 	return []any{
 		r.ID, micros(r.Time), r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, string(r.Outcome), r.LatencyMS, r.TTFTMS,
 		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, string(doc),
 	}, nil
 }
 
-// InsertRecords stores finished requests; those whose id is known already are
-// left as they are. A batch of up to 1000 is stored whole or not at all.
+// clearColumns empties what has columns: a field that is added to records is in
+// the document until it gets one.
+func clearColumns(r *sluice.Record) {
+	r.ID, r.Time, r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, r.Outcome = "", time.Time{}, "", "", "", "", "", "", ""
+	r.LatencyMS, r.TTFTMS, r.Usage = 0, 0, sluice.Usage{}
+}
+
+// scanRecord reads a row of [recordColumns]. Documents of before schema 2 hold
+// the whole record; the columns say the same.
+func scanRecord(rows *sql.Rows) (r sluice.Record, err error) {
+	var at int64
+	var doc string
+	var c sluice.Record
+	u := &c.Usage
+	err = rows.Scan(&c.ID, &at, &c.Tenant, &c.User, &c.Key, &c.Model, &c.Provider, &c.Route, &c.Outcome, &c.LatencyMS, &c.TTFTMS,
+		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image, &doc)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal([]byte(doc), &r); err != nil {
+		return r, fmt.Errorf("read record %s: %w", c.ID, err)
+	}
+	r.ID, r.Time, r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, r.Outcome = c.ID, fromMicros(at), c.Tenant, c.User, c.Key, c.Model, c.Provider, c.Route, c.Outcome
+	r.LatencyMS, r.TTFTMS, r.Usage = c.LatencyMS, c.TTFTMS, c.Usage
+	return r, nil
+}
+
+// InsertRecords stores finished requests; those whose time and id are known
+// already are left as they are. A batch of up to 1000 is stored whole or not at all.
 func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error {
 	for len(records) > 0 {
 		n := min(len(records), maxBatch)
@@ -51,7 +83,7 @@ func (tx *Tx) insertRecords(records []sluice.Record) error {
 			return err
 		}
 	}
-	return tx.insertRows("records", recordColumns, rows, ` ON CONFLICT (id) DO NOTHING`)
+	return tx.insertRows("records", recordColumns, rows, ` ON CONFLICT (time, id) DO NOTHING`)
 }
 
 // Records returns finished requests, newest first. An empty q.Tenant selects
@@ -68,13 +100,8 @@ func (db *DB) Records(ctx context.Context, q sluice.RecordQuery) (sluice.Page[sl
 	}
 	size := pageSize(q.Limit)
 	err := db.Read(ctx, func(tx *Tx) error {
-		return tx.each(`SELECT doc FROM records`+w.sql()+` ORDER BY time DESC, id DESC`+limit(size+1), w.args, func(rows *sql.Rows) error {
-			var doc string
-			var r sluice.Record
-			if err := rows.Scan(&doc); err != nil {
-				return err
-			}
-			err := json.Unmarshal([]byte(doc), &r)
+		return tx.each(`SELECT `+strings.Join(recordColumns, ", ")+` FROM records`+w.sql()+` ORDER BY time DESC, id DESC`+limit(size+1), w.args, func(rows *sql.Rows) error {
+			r, err := scanRecord(rows)
 			page.Items = append(page.Items, r)
 			return err
 		})
@@ -89,8 +116,8 @@ func (db *DB) Records(ctx context.Context, q sluice.RecordQuery) (sluice.Page[sl
 func recordsWhere(q sluice.RecordQuery) *where {
 	w := &where{}
 	w.addIf("tenant", q.Tenant)
-	w.addIf("user_name", q.User)
-	w.addIf("key_name", q.Key)
+	w.addIndexed("user_name", q.User)
+	w.addIndexed("key_name", q.Key)
 	w.addIf("model", q.Model)
 	w.addIf("provider", q.Provider)
 	w.addIf("route", q.Route)

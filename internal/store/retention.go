@@ -9,7 +9,7 @@ import (
 // first, and returns how many it removed. Reports no longer count them.
 func (db *DB) DeleteRecords(ctx context.Context, before time.Time, limit int) (removed int, err error) {
 	err = db.add(ctx, func(tx *Tx) error {
-		n, err := tx.exec(`DELETE FROM records WHERE id IN (SELECT id FROM records WHERE time < $1 ORDER BY time, id LIMIT $2)`,
+		n, err := tx.exec(`DELETE FROM records WHERE (time, id) IN (SELECT time, id FROM records WHERE time < $1 ORDER BY time, id LIMIT $2)`,
 			micros(before), limit)
 		removed = int(n)
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -18,9 +19,12 @@ import (
 )
 
 const (
-	pageBytes        = 4096
-	busyTries        = 3
-	sqliteParameters = 21
+	pageBytes = 4096
+	busyTries = 3
+	// checkpointPages is how long the log gets before its pages move into the
+	// file, 16 MiB: pages that change often then move once and not many times.
+	checkpointPages  = 4000
+	sqliteParameters = 420 // 20 records
 	busyPause        = 20 * time.Millisecond
 	defaultReaders   = 4
 	defaultBusyWait  = 2 * time.Second
@@ -69,7 +73,7 @@ func (s *sqliteFile) dsn(cfg Config, reader bool) string {
 	wait := cmp.Or(cfg.BusyTimeout, defaultBusyWait)
 	pragmas := []string{
 		"busy_timeout(" + strconv.FormatInt(wait.Milliseconds(), 10) + ")",
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(" + strconv.Itoa(checkpointPages) + ")",
 	}
 	q := url.Values{}
 	if reader {
@@ -106,8 +110,12 @@ func (s *sqliteFile) settle(_ context.Context, _ *sql.DB, _ string, err error) e
 
 func (s *sqliteFile) patience() (tries int, pause time.Duration) { return busyTries, busyPause }
 
-// limits keep statements small: SQLite looks a parameter's name up in a list.
+// limits share what surrounds a statement among its rows, and keep preparing it
+// short.
 func (s *sqliteFile) limits() (statement time.Duration, parameters int) { return 0, sqliteParameters }
+
+// parameters have no number: SQLite looks each that has one up in a list.
+func (s *sqliteFile) parameters(_, n int) string { return strings.Repeat("?, ", n-1) + "?" }
 
 // transient reports whether another process held the lock for too long.
 func (s *sqliteFile) transient(err error) bool {

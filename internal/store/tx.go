@@ -16,7 +16,9 @@ type Tx struct {
 	limit time.Duration
 	// parameters is how many a statement of many rows should have.
 	parameters int
-	now        time.Time
+	// cheap renders the parameters of such a statement, in order.
+	cheap func(first, n int) string
+	now   time.Time
 	// id is what the engine knows the transaction by, "" when it does not say.
 	id string
 }

@@ -29,6 +29,16 @@ func (w *where) addIf(column, value string) {
 	}
 }
 
+// addIndexed is addIf for a column whose index leaves empty values out; a
+// database uses such an index only when the query says that it does not want
+// them.
+func (w *where) addIndexed(column, value string) {
+	if value != "" {
+		w.add(column + " <> ''")
+		w.addIf(column, value)
+	}
+}
+
 // sql renders " WHERE …", or nothing.
 func (w *where) sql() string {
 	if len(w.conds) == 0 {
