@@ -17,6 +17,13 @@ const (
 	flushTimeout = 5 * time.Second
 )
 
+// A batch is published at once; the next one then waits a moment for more, unless
+// there is plenty: what a transaction costs by itself is shared by its records.
+const (
+	shipEvery   = 100 * time.Millisecond
+	maxShipment = 1000
+)
+
 // shipper carries records from the pipeline to Events: a bounded queue, batches,
 // and patience. The pipeline never waits for it, and wakes it once for a batch
 // and not for each record.
@@ -31,8 +38,9 @@ type shipper struct {
 	// spare is the memory of records that were published.
 	spare sync.Pool
 	// first says that the queue is no longer empty, full that it holds a batch,
-	// or that it is closed. One pending word of each says everything.
-	first, full chan struct{}
+	// plenty that it holds a shipment, and all that it is closed. One pending word
+	// of each says everything.
+	first, full, plenty chan struct{}
 
 	mu     sync.Mutex
 	queue  []*finished
@@ -43,9 +51,13 @@ func newShipper(cfg Config) *shipper {
 	return &shipper{
 		events: cfg.Events, log: cfg.Log, batch: cfg.Records.Batch, flush: cfg.Records.Flush, most: cfg.Records.Queue,
 		spare: sync.Pool{New: func() any { return new(finished) }},
-		first: make(chan struct{}, 1), full: make(chan struct{}, 1),
+		first: make(chan struct{}, 1), full: make(chan struct{}, 1), plenty: make(chan struct{}, 1),
 	}
 }
+
+// shipment is the most that is published at once, and enough not to wait for
+// more. Half of the queue stays free for what comes meanwhile.
+func (s *shipper) shipment() int { return max(s.batch, min(maxShipment, s.most/2)) }
 
 // queued is how many records wait.
 func (s *shipper) queued() int { n, _ := s.state(); return n }
@@ -78,6 +90,9 @@ func (s *shipper) add(f *finished) {
 	case s.batch:
 		tell(s.full)
 	}
+	if n == s.shipment() {
+		tell(s.plenty)
+	}
 }
 
 // drop counts a record that was lost.
@@ -103,18 +118,23 @@ func (s *shipper) close() {
 	s.mu.Unlock()
 	tell(s.first)
 	tell(s.full)
+	tell(s.plenty)
 }
 
 // run publishes batches until the queue is closed and empty, or ctx is done.
 func (s *shipper) run(ctx context.Context) {
 	var batch []sluice.Record
 	var held []*finished
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		s.wait(ctx)
+		s.gather(ctx, pause)
 		more := true
 		if held, more = s.cut(held[:0]); len(held) == 0 && (!more || ctx.Err() != nil) {
 			return
 		}
+		pause.Reset(min(shipEvery, s.flush))
 		batch = batch[:0]
 		for _, f := range held {
 			batch = append(batch, f.record)
@@ -153,23 +173,31 @@ func (s *shipper) wait(ctx context.Context) {
 	}
 }
 
+// gather returns when the pause since the last shipment is over, when the next
+// one is complete, or when there is nothing to wait for.
+func (s *shipper) gather(ctx context.Context, pause *time.Timer) {
+	if n, closed := s.state(); n >= s.shipment() || closed {
+		return
+	}
+	select {
+	case <-s.plenty:
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+}
+
 func (s *shipper) state() (queued int, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.queue), s.closed
 }
 
-// maxShipment is the most that is published at once. While the books were busy
-// with one batch more than another may have come; taking all of it costs one
-// transaction instead of many.
-const maxShipment = 500
-
 // cut moves the oldest records, at most a shipment, to held. more is false once the
 // queue is closed and empty.
 func (s *shipper) cut(held []*finished) (_ []*finished, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := min(len(s.queue), max(s.batch, maxShipment))
+	n := min(len(s.queue), s.shipment())
 	held = append(held, s.queue[:n]...)
 	rest := copy(s.queue, s.queue[n:])
 	clear(s.queue[rest:])

@@ -10,7 +10,7 @@ import (
 
 // maxBatch bounds one hand-over to the sink, so that one transaction stays
 // short however large the published batch is.
-const maxBatch = 500
+const maxBatch = 1000
 
 // Records keeps finished requests durably.
 type Records interface {
