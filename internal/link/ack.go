@@ -3,6 +3,7 @@ package link
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,6 +42,10 @@ type Ack struct {
 	// LagMS is how long after its publication the revision was taken over.
 	LagMS int64     `json:"lag_ms"`
 	Time  time.Time `json:"time"`
+	// Hashes is what each published hash holds in the revision that is served,
+	// "<count> <sum>" as in config:manifest; nil when that came from the last
+	// good file.
+	Hashes map[string]string `json:"hashes,omitempty"`
 }
 
 var _ sluice.StatusSink = (*RedisSnapshots)(nil)
@@ -62,6 +67,14 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 	if !state.Published.IsZero() && state.Applied.After(state.Published) {
 		a.LagMS = state.Applied.Sub(state.Published).Milliseconds()
 	}
+	hashes := "" // overwrites what was true of an earlier revision
+	if state.Revision == s.Revision && state.Hashes != nil {
+		b, err := json.Marshal(state.Hashes)
+		if err != nil {
+			return fmt.Errorf("encode hashes: %w", err)
+		}
+		hashes = string(b)
+	}
 	key, fleet := r.cfg.Redis.key(keyAck+a.Gateway), r.cfg.Redis.key(keyFleet)
 	var alive *redis.IntCmd
 	_, err := r.cfg.Redis.client.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -69,7 +82,7 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 		p.ZRemRangeByScore(ctx, fleet, "-inf", strconv.FormatInt(a.Time.Add(-aliveFor).UnixMilli(), 10))
 		alive = p.ZCard(ctx, fleet)
 		p.HSet(ctx, key, "rev", a.Revision, "refused", a.Refused, "reason", a.Reason, "health", a.Health,
-			"version", a.Version, "lag_ms", a.LagMS, "at", a.Time.UnixMilli())
+			"version", a.Version, "lag_ms", a.LagMS, "at", a.Time.UnixMilli(), "hashes", hashes)
 		p.Expire(ctx, key, ackTTL)
 		return nil
 	})
@@ -138,6 +151,7 @@ func parseAck(gateway string, f map[string]string) Ack {
 	a.LagMS, _ = strconv.ParseInt(f["lag_ms"], 10, 64)
 	at, _ := strconv.ParseInt(f["at"], 10, 64)
 	a.Time = time.UnixMilli(at)
+	_ = json.Unmarshal([]byte(f["hashes"]), &a.Hashes) // empty where they are not known
 	return a
 }
 

@@ -52,6 +52,15 @@ func parseManifest(rev string, fields map[string]string) (m manifest, err error)
 	return m, nil
 }
 
+// rendered is the manifest's form of digests, by the names of their hashes.
+func rendered(digests [len(hashes)]digest) map[string]string {
+	all := make(map[string]string, len(hashes))
+	for i, name := range hashes {
+		all[name] = digests[i].String()
+	}
+	return all
+}
+
 // mismatch says which hash is not what the manifest says, or "".
 func (m *manifest) mismatch(got [len(hashes)]digest) string {
 	for i, want := range m.digests {

@@ -80,6 +80,9 @@ type SnapshotState struct {
 	Published, Applied time.Time
 	// Conditions lists objects that could not be decoded.
 	Conditions []sluice.Condition
+	// Hashes says what each published hash holds at Revision, as the manifest
+	// does; nil for a snapshot from the last good file.
+	Hashes map[string]string
 }
 
 // RedisSnapshots is a gateway's side of the Snapshots port over Redis. It hands
@@ -257,7 +260,7 @@ func (r *RedisSnapshots) accept(next *sluice.Snapshot, from manifest) {
 	if next != nil {
 		r.current = next
 		r.state.Revision, r.state.Published, r.state.Applied, r.state.FromDisk = from.rev, from.at, now, false
-		r.state.Conditions = r.mirror.conditions()
+		r.state.Conditions, r.state.Hashes = r.mirror.conditions(), rendered(r.mirror.digests)
 		r.board.Publish(next)
 	}
 	if r.saver != nil {

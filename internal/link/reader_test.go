@@ -161,6 +161,16 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 	must(t, r.Report(t.Context(), status))
 	if acks, err := p.Acks(t.Context()); err != nil || len(acks) != 1 || acks[0].Health != link.HealthOK || acks[0].Version != "1.0" {
 		t.Errorf("acknowledgements %+v, %v", acks, err)
+	} else {
+		manifest := c.HGetAll(t.Context(), "config:manifest").Val()
+		for hash, digest := range acks[0].Hashes {
+			if manifest[hash] != digest {
+				t.Errorf("acknowledged %s as %s, its manifest says %s", hash, digest, manifest[hash])
+			}
+		}
+		if len(acks[0].Hashes) != 8 {
+			t.Errorf("acknowledged hashes %v", acks[0].Hashes)
+		}
 	}
 	for i, want := range []int{2, 1} { // another gateway reports, then is silent for a minute
 		at := time.Now().Add(time.Duration(i) * 2 * time.Minute)
