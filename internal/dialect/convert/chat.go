@@ -1,0 +1,169 @@
+package convert
+
+import (
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/peer"
+	"github.com/sluicegate/sluice/internal/dialect/sse"
+)
+
+const (
+	// keptOut is the most memory that an idle buffer keeps.
+	keptOut = 64 << 10
+	// bytesUsual is the bytes of text for each token, for estimates.
+	bytesUsual = 4
+)
+
+// chat is the leg of a conversation.
+type chat struct {
+	exchange
+	emitter *form.Emitter
+	decoder form.Decoder
+	writer  form.Writer
+	// events reads a stream; nil when the answer is whole.
+	events *peer.Events
+	// out is what the client gets next; until released it only grows.
+	out []byte
+	// released tells that content has come, given that some of it was given
+	// out.
+	released, given bool
+	// fault is the error that follows bytes already returned.
+	fault error
+	// text is how many bytes of output have come.
+	text int64
+}
+
+var _ dialect.Leg = (*chat)(nil)
+
+func openChat(e exchange) (dialect.Leg, error) {
+	asked, err := e.ask.Front.Chat()
+	if err != nil {
+		return nil, err
+	}
+	c := &chat{exchange: e}
+	if c.encoded, err = c.peer.EncodeChat(asked, &c.target); err != nil {
+		return nil, err
+	}
+	c.writer = c.ask.Front.Writer(c.info())
+	c.emitter = form.NewEmitter(c.ask.RequestID, c.take)
+	c.decoder = c.peer.Decoder(c.emitter, &c.target)
+	if c.ask.Stream {
+		c.events = peer.NewEvents(c.peer.Scrubber(), func(ev *sse.Event, data []byte) error {
+			return c.decoder.Event(ev.Name, data)
+		})
+	}
+	return c, nil
+}
+
+// Begin implements [dialect.Leg].
+func (c *chat) Begin(h, out *sluice.RespHead) error {
+	return c.begin(h, out, c.writer.ContentType(), c.ask.Stream)
+}
+
+// take is where the emitter's events arrive.
+func (c *chat) take(ev *form.Event) (err error) {
+	switch ev.Kind {
+	case form.EventUsage:
+		if !peer.Plausible(&ev.Usage) {
+			return nil
+		}
+		c.stated, c.isStated = ev.Usage, true
+	case form.EventDelta:
+		c.text += int64(len(ev.Text))
+	}
+	c.released = c.released || ev.Content()
+	c.out, err = c.writer.Write(c.out, ev)
+	return err
+}
+
+// Feed implements [dialect.Leg].
+func (c *chat) Feed(b []byte) ([]byte, error) {
+	if c.fault != nil {
+		return nil, c.fault
+	}
+	c.recycle()
+	if c.events == nil {
+		return c.give(c.document.Hold(b))
+	}
+	return c.give(c.events.Push(b))
+}
+
+// recycle empties what has been given out.
+func (c *chat) recycle() {
+	if !c.given {
+		return
+	}
+	if cap(c.out) > keptOut {
+		c.out = nil
+	}
+	c.out = c.out[:0]
+}
+
+// give returns what is ready. What came before a fault is delivered first.
+func (c *chat) give(err error) ([]byte, error) {
+	err = c.translate(err)
+	if err != nil && (!c.released || len(c.out) == 0) {
+		c.failed = !c.given
+		return nil, err
+	}
+	c.fault = err
+	if !c.released || len(c.out) == 0 {
+		return nil, nil
+	}
+	c.given = true
+	return c.peer.Scrubber().Answer(c.out), nil
+}
+
+// Finish implements [dialect.Leg].
+func (c *chat) Finish() ([]byte, error) {
+	if c.fault != nil {
+		return nil, c.fault
+	}
+	c.recycle()
+	return c.give(c.end())
+}
+
+func (c *chat) end() (err error) {
+	if err = c.rest(); err != nil {
+		return err
+	}
+	if !c.emitter.Finished() {
+		return peer.Broken("it ended before it was complete")
+	}
+	c.released = true
+	c.out, err = c.writer.End(c.out)
+	return err
+}
+
+// rest reads what is left of the answer.
+func (c *chat) rest() error {
+	if c.events != nil {
+		if err := c.events.End(); err != nil {
+			return err
+		}
+		return c.decoder.End()
+	}
+	doc, err := c.whole()
+	if err != nil {
+		return err
+	}
+	return c.decoder.Whole(doc)
+}
+
+// Usage implements [dialect.Leg].
+func (c *chat) Usage() (sluice.Usage, sluice.UsageSource) {
+	switch {
+	case c.failed:
+		return sluice.Usage{}, sluice.UsageNone
+	case c.isStated:
+		return c.stated, sluice.UsageProvider
+	case c.document.Empty() && (c.events == nil || !c.events.Begun()):
+		return sluice.Usage{}, sluice.UsageNone
+	}
+	u := sluice.Usage{Input: c.ask.InputEstimate, Output: (c.text + bytesUsual - 1) / bytesUsual}
+	if most := c.ask.MaxTokens * c.ask.Choices; most > 0 {
+		u.Output = min(u.Output, most)
+	}
+	return u, sluice.UsageEstimated
+}
