@@ -12,13 +12,8 @@ import (
 // Peer is an account of a dialect that translated requests can be sent to. It is
 // immutable and safe for concurrent use.
 type Peer interface {
+	peer.Account
 	form.Back
-	// Address fills in scheme, addresses, host and target of a call to a path
-	// below the base URL, and the fields that every call of the account has,
-	// its credential among them.
-	Address(call *sluice.Call, path string)
-	// Scrubber knows what of the account must not be shown.
-	Scrubber() *peer.Scrubber
 }
 
 // Open begins an attempt of an ask at an account that speaks another protocol.

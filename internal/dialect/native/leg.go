@@ -19,7 +19,7 @@ const (
 // leg is one attempt.
 type leg struct {
 	ask      *dialect.Ask
-	peer     Peer
+	peer     peer.Account
 	request  Request
 	protocol Protocol
 	reading  Reading

@@ -14,17 +14,6 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
-// Peer is an account that requests are sent to. It is immutable and safe for
-// concurrent use.
-type Peer interface {
-	// Address fills in scheme, addresses, host and target of a call to a path
-	// below the base URL, and the fields that every call of the account has,
-	// its credential among them.
-	Address(call *sluice.Call, path string)
-	// Scrubber knows what of the account must not be shown.
-	Scrubber() *peer.Scrubber
-}
-
 // Request is what is sent.
 type Request struct {
 	// Path is appended to the base URL, its query included.
@@ -74,7 +63,7 @@ type Protocol interface {
 }
 
 // Open begins an attempt. Nothing can fail before the request is sent.
-func Open(ask *dialect.Ask, p Peer, request Request, protocol Protocol) dialect.Leg {
+func Open(ask *dialect.Ask, p peer.Account, request Request, protocol Protocol) dialect.Leg {
 	l := &leg{ask: ask, peer: p, request: request, protocol: protocol}
 	if ask.Stream {
 		l.events = peer.NewEvents(p.Scrubber(), l.take)

@@ -11,6 +11,17 @@ import (
 // maxAnswer ends a whole answer that never does.
 const maxAnswer = 64 << 20
 
+// Account is one that requests can be sent to. It is immutable and safe for
+// concurrent use.
+type Account interface {
+	// Address fills in scheme, addresses, host and target of a call to a path
+	// below the base URL, and the fields that every call of the account has,
+	// its credential among them.
+	Address(call *sluice.Call, path string)
+	// Scrubber knows what of the account must not be shown.
+	Scrubber() *Scrubber
+}
+
 // CheckHead refuses successes that cannot be an answer of an LLM's API.
 func CheckHead(h *sluice.RespHead, streamed bool) error {
 	if h.Status < 200 || h.Status > 299 || h.Status == 204 || h.Status == 205 {
