@@ -65,6 +65,9 @@ type Claims struct {
 	// TokenHash is that of the key that asks, in hex; an authority that knows the
 	// status of keys refuses one that is gone or disabled. Empty is no key.
 	TokenHash string
+	// Revision is that of the snapshot which let the key in. An authority that is
+	// behind it does not judge the key.
+	Revision uint64
 	List      []Claim
 	// Standings is memory that the grant's standings may be written to.
 	Standings []Standing

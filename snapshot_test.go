@@ -103,6 +103,7 @@ func TestDecodeSnapshotRefuses(t *testing.T) {
 		`{"schema":1} {"schema":1}`:     sluice.CodeConfig,
 		`{"schema":1}]`:                 sluice.CodeConfig,
 		`{"schema":1,"keys":{}}`:        sluice.CodeConfig,
+		`{"schema":1,"keys":[null]}`:    sluice.CodeConfig,
 		`{"schema":0}`:                  sluice.CodeSchemaNewer,
 		`{"schema":2}`:                  sluice.CodeSchemaNewer,
 		`{"revision":3}`:                sluice.CodeSchemaNewer,

@@ -15,7 +15,7 @@ const answerTokens = 512
 // admit makes the one call that takes every claim of the access phase.
 func (e *exchange) admit() error {
 	if claims := e.estimate(e.x.Claims()); len(claims) > 0 {
-		grant, err := e.g.cfg.Admission.Admit(context.Background(), sluice.Claims{RequestID: e.x.ID, List: claims, Standings: e.standings[:0]})
+		grant, err := e.g.cfg.Admission.Admit(context.Background(), e.claims(claims))
 		if err != nil {
 			e.standings = refusedStanding(claims, sluice.AsError(err))
 			return e.x.Refused(err)
@@ -28,6 +28,15 @@ func (e *exchange) admit() error {
 		}
 	}
 	return nil
+}
+
+// claims is what is asked of Admission for this request.
+func (e *exchange) claims(list []sluice.Claim) sluice.Claims {
+	c := sluice.Claims{RequestID: e.x.ID, List: list, Standings: e.standings[:0]}
+	if key := e.x.Consumer.Key; key != nil {
+		c.TokenHash, c.Revision = key.TokenHash, e.st.snapshot.Revision
+	}
+	return c
 }
 
 // estimate fills in the tokens of claims that leave them to us, and drops those

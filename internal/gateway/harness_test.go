@@ -136,7 +136,7 @@ func (a *admission) Admit(_ context.Context, c sluice.Claims) (sluice.Grant, err
 	if a.refuse != nil {
 		return sluice.Grant{}, a.refuse
 	}
-	kept := sluice.Claims{RequestID: strings.Clone(c.RequestID), List: slices.Clone(c.List)}
+	kept := sluice.Claims{RequestID: strings.Clone(c.RequestID), TokenHash: strings.Clone(c.TokenHash), Revision: c.Revision, List: slices.Clone(c.List)}
 	for i := range kept.List {
 		kept.List[i].Bucket = strings.Clone(kept.List[i].Bucket)
 	}

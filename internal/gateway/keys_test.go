@@ -179,8 +179,11 @@ func testClaims(t *testing.T, over transport) {
 	f.do("GET", "/svc/x", "")
 	f.records(2)
 	f.admission.mu.Lock()
-	llm, plain := f.admission.claims[0].List, f.admission.claims[1].List
+	llm, plain, asked := f.admission.claims[0].List, f.admission.claims[1].List, f.admission.claims[0]
 	f.admission.mu.Unlock()
+	if asked.TokenHash != sluice.HashToken(f.token) || asked.Revision != f.snap.Revision {
+		t.Errorf("admission cannot judge the key: hash %q, revision %d", asked.TokenHash, asked.Revision)
+	}
 	if len(llm) != 2 || llm[1].Amount < 1000 || llm[1].Amount > 1100 {
 		t.Errorf("claims of the LLM request %+v", llm)
 	}

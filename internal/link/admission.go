@@ -68,9 +68,9 @@ type RedisAdmissionConfig struct {
 	BucketTime func() time.Time
 }
 
-// RedisAdmission is the Admission port over Redis: one script decides on all
-// claims of a request, exactly, for all gateways. Without Redis it does what
-// OnStoreError says. It is safe for concurrent use.
+// RedisAdmission is the Admission port over Redis: one script decides on the
+// status of the key and on all claims of a request, exactly, for all gateways.
+// Without Redis it does what OnStoreError says. It is safe for concurrent use.
 type RedisAdmission struct {
 	cfg     RedisAdmissionConfig
 	local   *Local
@@ -141,13 +141,16 @@ func (a *RedisAdmission) ask(ctx context.Context, c sluice.Claims) ([]any, error
 	if !a.breaker.allow() {
 		return nil, errLeftAlone
 	}
-	keys := make([]string, 1, 1+len(c.List))
+	keys := make([]string, 1, 6+len(c.List))
 	keys[0] = a.requestKey(c.RequestID)
-	args := make([]any, 0, 4+5*len(c.List))
-	args = append(args, a.bucketTime(), a.cfg.Remember.Milliseconds(), a.cfg.Lease.Milliseconds(), c.RequestID)
+	args := make([]any, 0, 6+5*len(c.List))
+	args = append(args, a.bucketTime(), a.cfg.Remember.Milliseconds(), a.cfg.Lease.Milliseconds(), c.RequestID, c.TokenHash, c.Revision)
 	for _, claim := range c.List {
 		keys = append(keys, a.bucketKey(claim))
 		args = append(args, letter(claim.Kind), claim.Limit, cmp.Or(max(0, claim.Burst), claim.Limit), claim.Window.Microseconds(), claim.Amount)
+	}
+	if r := a.cfg.Redis; c.TokenHash != "" {
+		keys = append(keys, r.key(keyToken+c.TokenHash), r.key(keyRetiring+c.TokenHash), r.key(keyRev), r.key(keyManifest), r.key(hashKeys))
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
@@ -161,6 +164,9 @@ var errLeftAlone = errors.New("redis did not answer a moment ago")
 
 // grant reads the script's answer.
 func (a *RedisAdmission) grant(c sluice.Claims, reply []any) (sluice.Grant, error) {
+	if len(reply) == 1 && reply[0] == int64(-1) {
+		return sluice.Grant{}, errNoKey()
+	}
 	if len(reply) == 3 && reply[0] == int64(0) {
 		index, _ := reply[1].(int64)
 		return sluice.Grant{}, refusal(c.List[min(int(index), len(c.List)-1)], micros(reply[2]))
@@ -175,6 +181,11 @@ func (a *RedisAdmission) grant(c sluice.Claims, reply []any) (sluice.Grant, erro
 	}
 	a.hold(c)
 	return g, nil
+}
+
+// errNoKey refuses a key that does not work, and tells nobody why.
+func errNoKey() *sluice.Error {
+	return sluice.Errorf(sluice.CodeUnauthorized, "the key is unknown, disabled or expired")
 }
 
 // hold notes a running request: its slots are leased, and Redis must know it

@@ -31,6 +31,7 @@ const (
 	keyNotify   = "config:notify"   // the channel on which revisions are announced
 	keyNext     = "config:next:"    // <sync id>:<hash>: a full sync in the making
 	keyToken    = "auth:token:"     // <SHA-256 of the token, hex>: a hash
+	keyRetiring = "auth:retiring:"  // <SHA-256 of the token before a rotation, hex>: that of today
 	keyAck      = "config:ack:"     // <gateway>: a hash
 	keyFleet    = "config:gateways" // a sorted set: gateways by their last report
 
@@ -170,6 +171,12 @@ func (c encoder) meta(s *sluice.Snapshot) ([]entry, error) {
 // token is the hash auth:token:<sha256> as arguments of HSET.
 func token(k *sluice.Key) []any {
 	return []any{string(k.Status), k.Group, strconv.Itoa(k.Weight), sluice.Nanos(k.Balance).String()}
+}
+
+// retiring tells the hash that a key had before its rotation, and until when it
+// works (Unix ms); ok is false when there is none.
+func retiring(k *sluice.Key) (hash string, until int64, ok bool) {
+	return k.RetiringHash, k.RetiringUntil.UnixMilli(), k.RetiringHash != "" && !k.RetiringUntil.IsZero()
 }
 
 func idField(id uint64) string { return strconv.FormatUint(id, 10) }

@@ -174,6 +174,10 @@ func (p *RedisPublisher) apply(ctx context.Context, base uint64, ops []op, to co
 			args = append(args, "X", len(keys))
 		} else {
 			args = append(append(args, "T", len(keys)), token(o.key)...)
+			if hash, until, ok := retiring(o.key); ok {
+				keys = append(keys, p.redis.key(keyRetiring+hash))
+				args = append(args, "R", len(keys), o.field, until)
+			}
 		}
 	}
 	names, err := json.Marshal(touched)

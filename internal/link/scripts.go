@@ -18,6 +18,12 @@ var tokensLua string
 //go:embed lua/stale.lua
 var staleLua string
 
+//go:embed lua/written.lua
+var writtenLua string
+
+//go:embed lua/lookup.lua
+var lookupLua string
+
 //go:embed lua/read.lua
 var readLua string
 
@@ -37,6 +43,8 @@ var (
 	replaceScript = redis.NewScript(replaceLua)
 	tokensScript  = redis.NewScript(tokensLua)
 	staleScript   = redis.NewScript(staleLua)
+	writtenScript = redis.NewScript(writtenLua)
+	lookupScript  = redis.NewScript(lookupLua)
 	readScript    = redis.NewScript(readLua)
 	admitScript   = redis.NewScript(admitLua)
 	finishScript  = redis.NewScript(finishLua)

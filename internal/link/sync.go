@@ -72,6 +72,9 @@ func (p *RedisPublisher) sync(ctx context.Context, s *sluice.Snapshot, opt SyncO
 	if err := run.stale(ctx); err != nil {
 		return unavailable(fmt.Errorf("delete stale token hashes: %w", err))
 	}
+	if err := writtenScript.Run(ctx, p.redis.client, []string{p.redis.key(keyManifest)}, run.next).Err(); err != nil {
+		return unavailable(fmt.Errorf("note that token hashes are complete: %w", err))
+	}
 	p.torn = false
 	p.log.Info("configuration written anew to Redis", "revision", s.Revision, "keys", len(s.Keys), "took", time.Since(start))
 	return nil
@@ -154,15 +157,21 @@ func (r *syncRun) tokens(ctx context.Context) error {
 		if len(keys) == 1 {
 			return nil
 		}
-		done += len(keys) - 1
+		done += (len(keys) - 1) / 2
 		err := tokensScript.Run(ctx, r.p.redis.client, keys, args...).Err()
 		keys, args = keys[:1], args[:0]
 		r.opt.Progress(Progress{"tokens", done, len(r.s.Keys)})
 		return err
 	}
 	err := r.p.encode.table()[1].each(r.s, func(e entry, k *sluice.Key) error {
-		keys = append(keys, r.p.redis.key(keyToken+e.field))
-		if args = append(append(args, e.field, e.value), token(k)...); len(keys) <= syncBatch {
+		own := r.p.redis.key(keyToken + e.field)
+		hash, until, ok := retiring(k)
+		old := own
+		if ok {
+			old = r.p.redis.key(keyRetiring + hash)
+		}
+		keys = append(keys, own, old)
+		if args = append(append(append(args, e.field, e.value), token(k)...), until); len(keys) <= 2*syncBatch {
 			return nil
 		}
 		return flush()

@@ -1,16 +1,38 @@
 -- Decides on all claims of a request at once: all of them are taken or none.
--- KEYS: the request, then one bucket for each claim.
+-- KEYS: the request, then one bucket for each claim, then, when a key is to be
+--       judged: auth:token:<hash>, auth:retiring:<hash>, config:rev,
+--       config:manifest, config:keys.
 -- ARGV: now in microseconds (0: the clock of Redis), how long to remember the
---       request and to lease slots (ms), request id, then for each claim kind
---       (r, t or c), limit, burst, window (microseconds), amount.
+--       request and to lease slots (ms), request id, hash of the key or '', the
+--       revision that knows the key, then for each claim kind (r, t or c), limit,
+--       burst, window (microseconds), amount.
 -- Returns {1, remaining, reset in microseconds, ...} for each claim, the same
--- again for a request that is known, or {0, index, wait in microseconds}.
+-- again for a request that is known, {0, index, wait in microseconds}, or {-1}
+-- for a key that is gone or disabled.
 --
 -- A rate's bucket is the leaky bucket of ITU-T I.371, which is GCRA by another
 -- name: "<level> <time>", where level drains by limit per window. A level above
 -- the burst is debt. A slot is a member of a sorted set that expires.
 local known = redis.call('GET', KEYS[1])
 if known then return cjson.decode(string.sub(known, 2)) end
+
+local buckets, hash = #KEYS, ARGV[5]
+if hash ~= '' then
+  buckets = #KEYS - 5
+  local token, retiring, revision, manifest, all = unpack(KEYS, buckets + 1)
+  local rev = tonumber(redis.call('GET', revision) or '')
+  -- What was flushed, or is behind the gateway, says nothing about its keys.
+  if rev and rev >= tonumber(ARGV[6]) then
+    local status = redis.call('HGET', token, 'status')
+    if status then
+      if status ~= 'active' then return {-1} end
+    elseif redis.call('EXISTS', retiring) == 0 and
+      -- A full sync writes the token hashes after the keys.
+      (redis.call('HEXISTS', manifest, 'writing') == 0 or redis.call('HEXISTS', all, hash) == 0) then
+      return {-1}
+    end
+  end
+end
 
 local now = tonumber(ARGV[1])
 if now == 0 then
@@ -20,8 +42,8 @@ end
 local remember, lease, id = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 
 local levels, slots = {}, {}
-for i = 2, #KEYS do
-  local a = 5 + (i - 2) * 5
+for i = 2, buckets do
+  local a = 7 + (i - 2) * 5
   local key, kind, limit = KEYS[i], ARGV[a], tonumber(ARGV[a + 1])
   local burst, window, amount = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
   if kind == 'c' then
@@ -48,8 +70,8 @@ for i = 2, #KEYS do
 end
 
 local out = {1}
-for i = 2, #KEYS do
-  local a = 5 + (i - 2) * 5
+for i = 2, buckets do
+  local a = 7 + (i - 2) * 5
   local key, kind, limit = KEYS[i], ARGV[a], tonumber(ARGV[a + 1])
   local burst, window, amount = tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
   if kind == 'c' then

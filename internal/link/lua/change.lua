@@ -7,6 +7,8 @@
 --       D <key> <field>                            delete a field
 --       T <key> <status> <group> <weight> <balance> replace a token hash
 --       X <key>                                    delete a token hash
+--       R <key> <hash> <ms>                        say which key a hash belonged to
+--                                                  before its rotation, until then
 --       where <key> is an index into KEYS.
 -- Returns {applied, revision}: 0 and what is there when that is not the base.
 local current = redis.call('GET', KEYS[1])
@@ -18,6 +20,7 @@ end
 for i, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
   local want = (i == 1 and 'string') or (i == 3 and 'stream') or 'hash'
+  if string.find(key, 'auth:retiring:', 1, true) then want = kind end -- SET takes any
   if kind ~= want and kind ~= 'none' then
     return redis.error_reply('WRONGTYPE ' .. key .. ' holds a ' .. kind)
   end
@@ -40,6 +43,10 @@ while i <= #ARGV do
     redis.call('DEL', key)
     redis.call('HSET', key, 'status', ARGV[i + 2], 'group', ARGV[i + 3], 'weight', ARGV[i + 4], 'balance', ARGV[i + 5])
     i = i + 6
+  elseif kind == 'R' then
+    redis.call('SET', key, ARGV[i + 2])
+    redis.call('PEXPIREAT', key, ARGV[i + 3])
+    i = i + 4
   else
     redis.call('DEL', key)
     i = i + 2

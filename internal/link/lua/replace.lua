@@ -2,8 +2,10 @@
 -- KEYS: rev, manifest, changes, then the published hashes, then their successors
 --       in the same order.
 -- ARGV: rev, notify channel, stream length, force (1 or 0), prefix of the live
---       hashes, prefix of their successors, then name and value of each
---       manifest field.
+--       hashes, prefix of their successors (it names the sync), then name and
+--       value of each manifest field.
+-- Until lua/written.lua, manifest field writing names the sync whose token hashes
+-- are not complete yet.
 -- Changes that were published after rev win: the fields that they touched are
 -- carried over, and revision and manifest stay theirs.
 -- Returns {done, revision}: 1 replaced, 2 replaced below newer changes, 0 when
@@ -44,6 +46,7 @@ for h = 1, n do
   end
 end
 if newer then
+  redis.call('HSET', KEYS[2], 'writing', ARGV[6])
   if ARGV[4] == '1' then redis.call('HSET', KEYS[2], 'forced', current) end
   return {2, current}
 end
@@ -56,6 +59,7 @@ for m = 7, #ARGV, 2 do
 end
 local now = redis.call('TIME')
 redis.call('HSET', KEYS[2], 'rev', rev, 'at', string.format('%d%03d', now[1], math.floor(now[2] / 1000)))
+redis.call('HSET', KEYS[2], 'writing', ARGV[6])
 if forced then redis.call('HSET', KEYS[2], 'forced', forced) end
 redis.call('SET', KEYS[1], rev)
 -- Who follows changes must read everything after this one.
