@@ -30,6 +30,9 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeadBytes  = 16 << 10
 	closeDeadline = 10 * time.Second
+	// checkTimeout bounds the look at Redis before a start: a gateway that has a
+	// last good file must serve from it within two seconds, reader included.
+	checkTimeout = 500 * time.Millisecond
 )
 
 // nodeConfig is what a node is built from.
@@ -113,7 +116,7 @@ func (h *host) checkRedis(ctx context.Context) error {
 		return nil
 	}
 	h.progress.step("Redis at %s", h.RedisAddr)
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	err := h.redis.Check(ctx)
 	if sluice.CodeOf(err) == sluice.CodeUnavailable {

@@ -26,6 +26,7 @@ func newNode(ctx context.Context, cfg nodeConfig) (_ *node, err error) {
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
+	n.registerMetrics()
 	return n, nil
 }
 
