@@ -30,6 +30,11 @@ type Route struct {
 	Paths []string `json:"paths" minItems:"1" maxItems:"100"`
 	// Methods it answers for, upper case; empty is any.
 	Methods []string `json:"methods,omitempty" maxItems:"20"`
+	// Vars is a condition on the request in the notation of APISIX, for instance
+	// [["http_x_env","==","test"],["arg_v","~~","^2"]]; all of its parts must
+	// hold. It may name what a request brings along: arg_*, cookie_*, http_*,
+	// remote_addr, host, method, uri and the like.
+	Vars []any `json:"vars,omitempty" maxItems:"128"`
 	// Priority decides among routes that match; the higher number wins, then
 	// the more exact host, then the more exact path, then the lower id.
 	Priority int `json:"priority,omitempty" minimum:"-1000" maximum:"1000"`

@@ -52,6 +52,20 @@ func KnownVar(name string) bool {
 	return ok && rest != "" || slices.Contains(varNames, name)
 }
 
+// KnownRequestVar reports whether [Exchange.Var] knows the name as soon as the
+// request's head is read, before a route is found: what a route's condition may
+// ask for.
+func KnownRequestVar(name string) bool {
+	prefix, rest, ok := cutPrefix(name)
+	return ok && rest != "" && prefix != "sent_http_" && prefix != "uri_param_" || slices.Contains(requestVars, name)
+}
+
+// requestVars are the names of requestVar.
+var requestVars = []string{
+	"uri", "request_uri", "args", "query_string", "request_method", "method", "scheme", "host", "server_protocol",
+	"remote_addr", "remote_port", "content_length", "request_id",
+}
+
 // prefixes are those of Var, the longer before the shorter it contains.
 var prefixes = [...]string{"sent_http_", "uri_param_", "http_", "cookie_", "arg_"}
 

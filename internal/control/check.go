@@ -14,8 +14,10 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/netguard"
+	"github.com/sluicegate/sluice/internal/route"
 	"github.com/sluicegate/sluice/internal/seal"
 	"github.com/sluicegate/sluice/internal/store"
+	"github.com/sluicegate/sluice/plugin"
 )
 
 var noTime time.Time
@@ -41,6 +43,9 @@ func (c *Control) check(before, after sluice.Object, in input) error {
 	case *sluice.Route:
 		if c.cfg.Dialects != nil && o.Surface != sluice.SurfaceHTTP && !c.cfg.Dialects.KnownSurface(o.Surface) {
 			return sluice.Errorf(sluice.CodeInvalidRequest, "surface %q is unknown", o.Surface).At("/surface")
+		}
+		if _, err := route.Condition(o, plugin.KnownRequestVar); err != nil {
+			return err
 		}
 		return c.checkPlugins(o.Plugins)
 	case *sluice.Upstream:

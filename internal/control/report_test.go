@@ -77,7 +77,7 @@ func TestAuditSaysWhoChangedWhat(t *testing.T) {
 	want := []string{
 		`update users/boss {"password":[null,"***"]}`,
 		`update models/m {"context_window":[5,6],"status":["active","disabled"]}`,
-		`create models/m {"context_window":[null,5],"cost_per_token":[null,0],"name":[null,"m"],"status":[null,"active"],"tenant":[null,"acme"]}`,
+		`create models/m {"context_window":[null,5],"cost_per_token":[null,0],"name":[null,"m"],"param_policy":[null,"lenient"],"status":[null,"active"],"tenant":[null,"acme"]}`,
 	}
 	if got := strings.Join(lines, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("audit says\n%s\nwant\n%s", got, strings.Join(want, "\n"))

@@ -14,7 +14,7 @@ func (e *exchange) match() (done bool, err error) {
 	if e.st == nil {
 		return e.answerBuiltin(errNoSnapshot())
 	}
-	m, err := e.st.index.Match(h.Host, h.Method, h.Path)
+	m, err := e.st.index.Match(h.Host, h.Method, h.Path, &e.x)
 	if sluice.CodeOf(err) == sluice.CodeNotFound {
 		return e.answerBuiltin(err)
 	}

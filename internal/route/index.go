@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/expr"
 )
 
 // Index finds the route of a request. It is immutable and safe for concurrent
@@ -27,12 +28,13 @@ type node struct {
 }
 
 // New builds an index over routes that passed Validate. Disabled routes are left
-// out. The routes are referenced, not copied.
+// out, and so are those whose condition does not compile: without it they would
+// take requests that are not theirs. The routes are referenced, not copied.
 func New(routes []*sluice.Route) *Index {
 	x := &Index{exact: map[string]*node{}, wild: map[string]*node{}, any: &node{}}
 	for _, r := range routes {
-		if r.Status != sluice.StatusDisabled {
-			x.add(r)
+		if vars, err := Condition(r, nil); err == nil && r.Status != sluice.StatusDisabled {
+			x.add(r, vars)
 		}
 	}
 	for _, tree := range x.exact {
@@ -48,7 +50,7 @@ func New(routes []*sluice.Route) *Index {
 }
 
 // add enters every path of a route below every host of it.
-func (x *Index) add(r *sluice.Route) {
+func (x *Index) add(r *sluice.Route, vars *expr.Predicate) {
 	x.methods = append(x.methods, r.Methods...)
 	if slices.Contains(r.Methods, "GET") {
 		x.methods = append(x.methods, "HEAD")
@@ -69,6 +71,7 @@ func (x *Index) add(r *sluice.Route) {
 	}
 	for _, path := range r.Paths {
 		p := parsePattern(r, path)
+		p.vars = vars
 		for _, tree := range trees {
 			tree.insert(p)
 		}

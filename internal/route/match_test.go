@@ -84,7 +84,7 @@ func TestMatchOrder(t *testing.T) {
 		{"h", "GET", "/f/", "folder"},
 		{"h", "GET", "/f", "file"},
 	} {
-		m, err := x.Match(c.host, c.method, c.path)
+		m, err := x.Match(c.host, c.method, c.path, nil)
 		if err != nil || m.Route.Name != c.want {
 			t.Errorf("%s %s%s: got %v, %v; want %s", c.method, c.host, c.path, m.Route, err, c.want)
 		}
@@ -100,20 +100,20 @@ func TestMatchRefusals(t *testing.T) {
 		makeRoute(t, 4, "admin 0 - - /public/admin/*"),
 		makeRoute(t, 5, "models 0 - - /v1/*"),
 	})
-	_, err := x.Match("h", "DELETE", "/m")
+	_, err := x.Match("h", "DELETE", "/m", nil)
 	if sluice.CodeOf(err) != sluice.CodeMethodNotAllowed {
 		t.Fatalf("DELETE /m: %v", err)
 	}
 	if got := sluice.AsError(err).Details["allow"].([]string); !slices.Equal(got, []string{"GET", "HEAD", "POST"}) {
 		t.Errorf("allow is %v", got)
 	}
-	if _, err := x.Match("h", "GET", "/none"); sluice.CodeOf(err) != sluice.CodeNotFound {
+	if _, err := x.Match("h", "GET", "/none", nil); sluice.CodeOf(err) != sluice.CodeNotFound {
 		t.Errorf("GET /none: %v", err)
 	}
-	if _, err := x.Match("h", "GET", "/public/admin%2Fx"); sluice.CodeOf(err) != sluice.CodeInvalidRequest {
+	if _, err := x.Match("h", "GET", "/public/admin%2Fx", nil); sluice.CodeOf(err) != sluice.CodeInvalidRequest {
 		t.Errorf("an encoded slash slipped past the admin route: %v", err)
 	}
-	if m, err := x.Match("h", "GET", "/v1/models/org%2Fname"); err != nil || m.Route.Name != "models" {
+	if m, err := x.Match("h", "GET", "/v1/models/org%2Fname", nil); err != nil || m.Route.Name != "models" {
 		t.Errorf("a harmless encoded slash was refused: %v", err)
 	}
 }
@@ -121,7 +121,7 @@ func TestMatchRefusals(t *testing.T) {
 // Parameters end up in decisions and rewrites: a shifted one is somebody else's id.
 func TestParams(t *testing.T) {
 	x := route.New([]*sluice.Route{makeRoute(t, 1, "r 0 - - /t/:tenant/u/:user/*")})
-	m, err := x.Match("h", "GET", "/t/acme/u/j%20d/files/1")
+	m, err := x.Match("h", "GET", "/t/acme/u/j%20d/files/1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestParams(t *testing.T) {
 	if want := []route.Param{{"tenant", "acme"}, {"user", "j%20d"}}; !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
-	if _, err := x.Match("h", "GET", "/t//u/x"); err == nil {
+	if _, err := x.Match("h", "GET", "/t//u/x", nil); err == nil {
 		t.Error("an empty segment matched a parameter")
 	}
 }
@@ -138,7 +138,7 @@ func TestParams(t *testing.T) {
 func TestDisabledRoute(t *testing.T) {
 	r := makeRoute(t, 1, "r 0 - - /*")
 	r.Status = sluice.StatusDisabled
-	if _, err := route.New([]*sluice.Route{r}).Match("h", "GET", "/"); sluice.CodeOf(err) != sluice.CodeNotFound {
+	if _, err := route.New([]*sluice.Route{r}).Match("h", "GET", "/", nil); sluice.CodeOf(err) != sluice.CodeNotFound {
 		t.Error(err)
 	}
 }
@@ -167,10 +167,10 @@ func TestAgreesWithLinearScan(t *testing.T) {
 		for range 1 + rnd.IntN(4) {
 			path += "/" + []string{"a", "b", "c"}[rnd.IntN(3)]
 		}
-		m, err := whole.Match("h.io", "GET", path)
+		m, err := whole.Match("h.io", "GET", path, nil)
 		var best route.Match
 		for _, r := range routes { // one by one: the winner against each other route alone
-			alone, aloneErr := route.New([]*sluice.Route{r}).Match("h.io", "GET", path)
+			alone, aloneErr := route.New([]*sluice.Route{r}).Match("h.io", "GET", path, nil)
 			if aloneErr != nil {
 				continue
 			}
@@ -178,7 +178,7 @@ func TestAgreesWithLinearScan(t *testing.T) {
 				best = alone
 				continue
 			}
-			if best, aloneErr = route.New([]*sluice.Route{best.Route, r}).Match("h.io", "GET", path); aloneErr != nil {
+			if best, aloneErr = route.New([]*sluice.Route{best.Route, r}).Match("h.io", "GET", path, nil); aloneErr != nil {
 				t.Fatal(aloneErr)
 			}
 		}
@@ -196,7 +196,7 @@ func TestTenThousandRoutes(t *testing.T) {
 	}
 	x := route.New(routes)
 	if n := testing.AllocsPerRun(100, func() {
-		if m, err := x.Match("h", "GET", "/t/n9999/7"); err != nil || m.Route.ID != 10_000 {
+		if m, err := x.Match("h", "GET", "/t/n9999/7", nil); err != nil || m.Route.ID != 10_000 {
 			t.Fatal(err)
 		}
 	}); n > 0 {
@@ -213,6 +213,39 @@ func BenchmarkMatch(b *testing.B) {
 	}
 	x := route.New(routes)
 	for b.Loop() {
-		_, _ = x.Match("h", "GET", "/t/n9999/7")
+		_, _ = x.Match("h", "GET", "/t/n9999/7", nil)
+	}
+}
+
+// asked answers variables from a map.
+type asked map[string]string
+
+func (a asked) Var(name string) (string, bool) { v, ok := a[name]; return v, ok }
+
+// Two APIs that share a path are told apart by what their clients send; a
+// condition that is not met must leave the request to the next route.
+func TestConditionsDecideAmongRoutesOfAPath(t *testing.T) {
+	plain := &sluice.Route{Meta: sluice.Meta{ID: 1, Name: "plain"}, Paths: []string{"/v1/*"}, Priority: -100}
+	special := &sluice.Route{
+		Meta: sluice.Meta{ID: 2, Name: "special"}, Paths: []string{"/v1/models"}, Priority: -99,
+		Vars: []any{[]any{"http_version", "~~", "."}},
+	}
+	broken := &sluice.Route{Meta: sluice.Meta{ID: 3, Name: "broken"}, Paths: []string{"/v1/models"}, Priority: 1, Vars: []any{[]any{"x"}}}
+	x := route.New([]*sluice.Route{plain, special, broken})
+	for vars, want := range map[string]string{"2023": "special", "": "plain"} {
+		got := asked{}
+		if vars != "" {
+			got["http_version"] = vars
+		}
+		m, err := x.Match("h", "GET", "/v1/models", got)
+		if err != nil || m.Route.Name != want {
+			t.Errorf("%q: got %v, %v", vars, m.Route, err)
+		}
+	}
+	if m, err := x.Match("h", "GET", "/v1/models", nil); err != nil || m.Route.Name != "plain" {
+		t.Errorf("without variables: %v, %v", m.Route, err)
+	}
+	if _, err := route.Condition(broken, nil); sluice.CodeOf(err) != sluice.CodeInvalidRequest || sluice.AsError(err).Field != "/vars/0" {
+		t.Errorf("a broken condition is %v", err)
 	}
 }

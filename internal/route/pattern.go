@@ -2,9 +2,11 @@ package route
 
 import (
 	"cmp"
+	"encoding/json"
 	"strings"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/expr"
 )
 
 // The classes of a pattern, from the least to the most exact.
@@ -21,6 +23,8 @@ const slash = "/"
 // pattern is one path of one route, taken apart.
 type pattern struct {
 	route *sluice.Route
+	// vars is the route's condition, nil for none.
+	vars *expr.Predicate
 	// segments holds the literal segments, "" where a parameter stands, and
 	// [slash] for the empty segment behind a final slash.
 	segments []string
@@ -76,6 +80,25 @@ func (p *pattern) better(q *pattern) bool {
 		cmp.Compare(p.kinds, q.kinds),
 		cmp.Compare(q.route.ID, p.route.ID),
 	) > 0
+}
+
+// Condition compiles a route's Vars, nil when it has none. Errors are
+// [sluice.CodeInvalidRequest] and point below /vars; known tells which variables
+// there are, nil accepts all.
+func Condition(r *sluice.Route, known func(string) bool) (*expr.Predicate, error) {
+	if len(r.Vars) == 0 {
+		return nil, nil
+	}
+	raw, err := json.Marshal(r.Vars)
+	if err != nil {
+		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "vars must be JSON").At("/vars")
+	}
+	p, err := expr.Compile(raw, known)
+	if err != nil {
+		e := sluice.AsError(err)
+		return nil, e.At("/vars" + e.Field)
+	}
+	return p, nil
 }
 
 // allows reports whether the route answers for the method. HEAD comes with GET,
