@@ -13,6 +13,8 @@ type Target struct {
 	Strict bool
 	// Dropped names what was dropped, once each, in order.
 	Dropped []string
+	// tools are those whose name or kind had to change, by the provider's name.
+	tools map[string]named
 }
 
 // MaxOutput is the model's cap on one answer, 0 when it is not known.
