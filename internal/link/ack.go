@@ -21,6 +21,9 @@ import (
 const (
 	ackTTL   = 24 * time.Hour
 	aliveFor = time.Minute
+	// ackWait bounds one acknowledgement: a Redis that hangs must not keep a
+	// gateway from ending, nor from its next report.
+	ackWait = time.Second
 )
 
 // The health of a gateway's configuration.
@@ -76,6 +79,8 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 		hashes = string(b)
 	}
 	key, fleet := r.cfg.Redis.key(keyAck+a.Gateway), r.cfg.Redis.key(keyFleet)
+	ctx, cancel := context.WithTimeout(ctx, ackWait)
+	defer cancel()
 	var alive *redis.IntCmd
 	_, err := r.cfg.Redis.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, fleet, redis.Z{Score: float64(a.Time.UnixMilli()), Member: a.Gateway})
