@@ -121,7 +121,12 @@ func (c *chat) Finish() ([]byte, error) {
 		return nil, c.fault
 	}
 	c.recycle()
-	return c.give(c.end())
+	if err := c.end(); err != nil {
+		// Nobody asks again, so what came with the error goes with it.
+		c.failed = !c.given
+		return nil, c.translate(err)
+	}
+	return c.give(nil)
 }
 
 func (c *chat) end() (err error) {

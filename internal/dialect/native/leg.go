@@ -168,7 +168,12 @@ func (l *leg) Finish() ([]byte, error) {
 		return l.finishWhole()
 	}
 	l.recycle()
-	return l.give(l.finishStream())
+	if err := l.finishStream(); err != nil {
+		// Nobody asks again, so what came with the error goes with it.
+		l.failed = !l.given
+		return nil, err
+	}
+	return l.give(nil)
 }
 
 func (l *leg) finishWhole() ([]byte, error) {
