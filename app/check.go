@@ -115,6 +115,9 @@ func (c *Config) checkGateway(p *problems) {
 	if c.MaxStale <= 0 {
 		p.bad("SLUICE_MAX_STALE (gateway.max_stale) must be more than 0")
 	}
+	if c.MaxKeys < 1 || c.MaxKeys > maxMaxKeys {
+		p.bad("SLUICE_MAX_KEYS (gateway.max_keys) must be 1 to %d", maxMaxKeys)
+	}
 	choices := []link.OnStoreError{link.OnErrorAllow, link.OnErrorDeny, link.OnErrorLocal}
 	if !slices.Contains(choices, link.OnStoreError(c.OnStoreError)) {
 		p.bad("SLUICE_ON_STORE_ERROR (gateway.on_store_error): %q must be allow, deny or local", c.OnStoreError)

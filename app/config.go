@@ -84,6 +84,8 @@ type Config struct {
 	OnStoreError string `key:"gateway.on_store_error" env:"SLUICE_ON_STORE_ERROR" default:"local"`
 	// How long keys are trusted without word from Redis; after that no key is, because revocations may be missing.
 	MaxStale time.Duration `key:"gateway.max_stale" env:"SLUICE_MAX_STALE" default:"24h"`
+	// How many keys a gateway holds in memory. When there are more, it holds those in use and looks the others up in Redis.
+	MaxKeys int `key:"gateway.max_keys" env:"SLUICE_MAX_KEYS" default:"200000"`
 	// How long /ready answers 503 before the listeners close on SIGTERM. With --dev it is 0.
 	PreStop time.Duration `key:"gateway.pre_stop" env:"SLUICE_PRE_STOP" default:"5s"`
 	// How long running requests may take to end on SIGTERM.
@@ -95,6 +97,7 @@ const (
 	maxLogQueue = 1_000_000
 	maxFlushMS  = 60_000
 	minSecret   = 32
+	maxMaxKeys  = 100_000_000
 )
 
 // controlAddr is control.addr with the port of server.port when that is set.

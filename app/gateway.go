@@ -30,7 +30,7 @@ func openGateway(h *host, ports gatewayPorts) (*gatewayRole, error) {
 	g.front = newFront()
 	g.gateway, err = gateway.New(gateway.Config{
 		Name: h.gatewayName(), Version: version(),
-		Snapshots: ports.snapshots, Admission: ports.admission, Events: ports.events, Status: ports.status,
+		Snapshots: ports.snapshots, Admission: ports.admission, Events: ports.events, Status: ports.status, Keys: ports.keys,
 		Plugins: h.plugins, Dialects: builtin.Registry(nil), Keyring: h.keyring,
 		Outbound: g.front.platform, TenantOutbound: g.front.tenant,
 		Log: h.log, Metrics: h.metrics, TrustedProxies: proxies,

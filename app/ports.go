@@ -15,6 +15,8 @@ type gatewayPorts struct {
 	admission sluice.Admission
 	events    sluice.Events
 	status    sluice.StatusSink
+	// keys finds keys that snapshots leave out; nil when they hold all.
+	keys sluice.KeySource
 	// reader follows Redis; nil when the gateway has its snapshots from control
 	// in the same process.
 	reader *failClosed
@@ -39,11 +41,13 @@ func remotePorts(h *host) (p gatewayPorts, err error) {
 	reader, err := link.NewRedisSnapshots(link.ReaderConfig{
 		Redis: h.redis, Gateway: h.gatewayName(), Keyring: h.keyring, Log: h.log,
 		LastGood: filepath.Join(h.DataDir, lastGoodName), MaxStale: h.MaxStale,
+		MaxKeys: h.MaxKeys,
 	})
 	if err != nil {
 		return p, err
 	}
 	p.reader = &failClosed{reader: reader, maxStale: h.MaxStale, log: h.log}
+	p.keys = reader
 	p.snapshots, p.loops = p.reader, []func(context.Context){reader.Run}
 	if p.events, err = link.NewEventsClient(h.ControlURL, h.PlaneToken, nil); err != nil {
 		return p, err

@@ -56,7 +56,7 @@ func (f *failClosed) trusted(closed bool) *sluice.Snapshot {
 	}
 	f.log.Error("the configuration was not confirmed for longer than gateway.max_stale; keys are refused until Redis is back", "max_stale", f.maxStale)
 	s := *f.last
-	s.Keys = nil
+	s.Keys, s.MoreKeys = nil, false
 	return &s
 }
 

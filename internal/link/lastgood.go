@@ -20,6 +20,17 @@ import (
 // lastGoodMagic begins the file: its format and version, in clear.
 const lastGoodMagic = "sluice last good snapshot 1\n"
 
+// Limits of writing the file.
+const (
+	// keptInUse is for how long a key that was used is kept in the file, when the
+	// file cannot hold all keys.
+	keptInUse = 24 * time.Hour
+	// saveShare and longestPause keep a large file from costing more than a
+	// fiftieth of the time while the configuration changes all the time.
+	saveShare    = 50
+	longestPause = time.Minute
+)
+
 // lastGoodPlace binds the file's seal to what it is.
 var lastGoodPlace = seal.Place{Tenant: sluice.PlatformTenant, Table: "last-good", Row: "snapshot", Field: "file"}
 
@@ -33,6 +44,7 @@ type lastGood struct {
 // saver keeps the last good file.
 type saver struct {
 	path    string
+	keys    *keyCache // of those in use, when the snapshot has none
 	keyring *seal.Keyring
 	every   time.Duration
 	// refresh is how old the file's confirmation may get: what a restart with
@@ -41,11 +53,12 @@ type saver struct {
 	log     *slog.Logger
 	offers  chan lastGood // the latest that run has not seen
 	saved   lastGood      // run's alone
+	arrived uint64        // what the cache had counted then
 }
 
-func newSaver(cfg ReaderConfig) *saver {
+func newSaver(cfg ReaderConfig, keys *keyCache) *saver {
 	return &saver{
-		path: cfg.LastGood, keyring: cfg.Keyring, every: cfg.SaveEvery, refresh: cfg.MaxStale / 16, log: cfg.Log,
+		path: cfg.LastGood, keys: keys, keyring: cfg.Keyring, every: cfg.SaveEvery, refresh: cfg.MaxStale / 16, log: cfg.Log,
 		offers: make(chan lastGood, 1),
 	}
 }
@@ -63,9 +76,12 @@ func (s *saver) offer(l lastGood) {
 // run writes what is offered until ctx is done, and then the last of it.
 func (s *saver) run(ctx context.Context) {
 	for {
+		pause := s.every
 		select {
 		case l := <-s.offers:
+			began := time.Now()
 			s.save(l)
+			pause = min(max(s.every, saveShare*time.Since(began)), max(s.every, longestPause))
 		case <-ctx.Done():
 			select {
 			case l := <-s.offers:
@@ -74,25 +90,37 @@ func (s *saver) run(ctx context.Context) {
 			}
 			return
 		}
-		pause := time.NewTimer(s.every)
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-		case <-pause.C:
+		case <-timer.C:
 		}
-		pause.Stop()
+		timer.Stop()
 	}
 }
 
 // save writes the file unless it says the same already.
 func (s *saver) save(l lastGood) {
-	if s.saved.Snapshot == l.Snapshot && l.Confirmed.Sub(s.saved.Confirmed) < s.refresh {
+	arrived := s.keys.arrivals()
+	if s.saved.Snapshot == l.Snapshot && s.arrived == arrived && l.Confirmed.Sub(s.saved.Confirmed) < s.refresh {
 		return
 	}
-	if err := s.write(l); err != nil {
+	if err := s.write(s.withKeys(l)); err != nil {
 		s.log.Error("the last good configuration was not saved", "file", s.path, "error", err)
 		return
 	}
-	s.saved = l
+	s.saved, s.arrived = l, arrived
+}
+
+// withKeys adds the keys in use to a snapshot that leaves keys out.
+func (s *saver) withKeys(l lastGood) lastGood {
+	if l.Snapshot == nil || !l.Snapshot.MoreKeys {
+		return l
+	}
+	whole := *l.Snapshot
+	whole.Keys = s.keys.since(l.Confirmed.Add(-keptInUse))
+	l.Snapshot = &whole
+	return l
 }
 
 // write replaces the file so that a crash leaves the old one or the new one.

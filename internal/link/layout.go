@@ -42,6 +42,9 @@ const (
 // hashes lists the published hashes; scripts take their keys in this order.
 var hashes = [...]string{hashProviders, hashKeys, hashModels, hashRoutes, hashUpstreams, hashGroups, hashTenants, hashMeta}
 
+// keysHash is the index of hashKeys.
+const keysHash = 1
+
 // entry is one field of a published hash.
 type entry struct{ field, value string }
 

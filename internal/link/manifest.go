@@ -52,11 +52,14 @@ func parseManifest(rev string, fields map[string]string) (m manifest, err error)
 	return m, nil
 }
 
-// rendered is the manifest's form of digests, by the names of their hashes.
-func rendered(digests [len(hashes)]digest) map[string]string {
+// rendered is the manifest's form of what a mirror holds, by the names of the
+// hashes; keys that it does not hold it cannot vouch for.
+func (m *mirror) rendered() map[string]string {
 	all := make(map[string]string, len(hashes))
 	for i, name := range hashes {
-		all[name] = digests[i].String()
+		if i != keysHash || !m.partial {
+			all[name] = m.digests[i].String()
+		}
 	}
 	return all
 }

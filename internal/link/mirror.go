@@ -48,12 +48,17 @@ type mirror struct {
 	digests [len(hashes)]digest
 	shelves [len(hashes)]shelf
 	faults  map[entry]sluice.Condition // by hash and field
+
+	// partial says that there are too many keys to hold: keys then is what a
+	// cache must know of them since the last time.
+	partial bool
+	keys    cacheUpdate
 }
 
 func newMirror() *mirror {
-	m := &mirror{faults: map[entry]sluice.Condition{}, shelves: [...]shelf{
+	m := &mirror{faults: map[entry]sluice.Condition{}, shelves: [...]shelf{ // in the order of hashes
 		&objectShelf[sluice.Provider, *sluice.Provider]{into: values(func(s *sluice.Snapshot, l []sluice.Provider) { s.Providers = l })},
-		&objectShelf[sluice.Key, *sluice.Key]{into: func(s *sluice.Snapshot, l []*sluice.Key) { s.Keys = l }},
+		newKeyShelf(),
 		&objectShelf[sluice.Model, *sluice.Model]{into: values(func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l })},
 		&objectShelf[sluice.Route, *sluice.Route]{into: values(func(s *sluice.Snapshot, l []sluice.Route) { s.Routes = l })},
 		&objectShelf[sluice.Upstream, *sluice.Upstream]{into: values(func(s *sluice.Snapshot, l []sluice.Upstream) { s.Upstreams = l })},
@@ -66,6 +71,48 @@ func newMirror() *mirror {
 	}
 	return m
 }
+
+func newKeyShelf() shelf {
+	return &objectShelf[sluice.Key, *sluice.Key]{into: func(s *sluice.Snapshot, l []*sluice.Key) { s.Keys = l }}
+}
+
+// leaveKeys stops holding the keys, and hands those that it has to the cache.
+func (m *mirror) leaveKeys() {
+	var all sluice.Snapshot
+	m.shelves[keysHash].fill(&all)
+	m.keys = cacheUpdate{fill: true, whole: true}
+	for _, k := range all.Keys {
+		if hash, ok := parseTokenHash(k.TokenHash); ok {
+			m.keys.list = append(m.keys.list, keyChange{hash, k})
+		}
+	}
+	for field, h := range m.fields[keysHash] {
+		if h.faulty {
+			delete(m.faults, entry{hashKeys, field})
+		}
+	}
+	m.partial, m.shelves[keysHash], m.fields[keysHash] = true, newKeyShelf(), nil
+}
+
+// noteKey keeps what became of a key for the cache. One that does not decode is
+// gone from it; who asks for it learns why.
+func (m *mirror) noteKey(field, value string, gone bool) {
+	hash, ok := parseTokenHash(field)
+	if !ok {
+		return
+	}
+	change := keyChange{hash: hash}
+	if !gone {
+		key := new(sluice.Key)
+		if json.Unmarshal([]byte(value), key) == nil {
+			change.key = key
+		}
+	}
+	m.keys.list = append(m.keys.list, change)
+}
+
+// agrees reports whether the mirror holds what a manifest says.
+func (m *mirror) agrees(with manifest) bool { return with.mismatch(m.digests) == "" }
 
 // set takes over one field. A value that does not decode disables its object
 // and nothing else.
@@ -103,6 +150,10 @@ func (m *mirror) remove(hash int, field string) {
 // leaves one field and appears in another under the same name.
 func (m *mirror) apply(v view) {
 	for i, h := range hashes {
+		if i == keysHash && m.partial {
+			m.applyKeys(v)
+			continue
+		}
 		for _, f := range v.fields {
 			if f.hash == h {
 				m.remove(i, f.field)
@@ -117,9 +168,20 @@ func (m *mirror) apply(v view) {
 	m.rev = v.manifest.rev
 }
 
+// applyKeys notes changes of keys that the mirror does not hold; their digest is
+// what the manifest says.
+func (m *mirror) applyKeys(v view) {
+	for _, f := range v.fields {
+		if f.hash == hashKeys {
+			m.noteKey(f.field, f.value, f.deleted)
+		}
+	}
+	m.digests[keysHash] = v.manifest.digests[keysHash]
+}
+
 // snapshot returns what the mirror holds now.
 func (m *mirror) snapshot() *sluice.Snapshot {
-	s := &sluice.Snapshot{Schema: sluice.SnapshotSchema, Revision: m.rev}
+	s := &sluice.Snapshot{Schema: sluice.SnapshotSchema, Revision: m.rev, MoreKeys: m.partial}
 	for _, shelf := range m.shelves {
 		shelf.fill(s)
 	}
@@ -175,7 +237,7 @@ func values[T any](into func(*sluice.Snapshot, []T)) func(*sluice.Snapshot, []*T
 func (s *objectShelf[T, P]) put(_, value string) (object, error) {
 	o := new(T)
 	err := json.Unmarshal([]byte(value), o)
-	is := object{name: nameOf[T, P](o)}
+	is := object{name: nameOf(P(o))}
 	if err != nil {
 		return is, err
 	}
@@ -185,7 +247,7 @@ func (s *objectShelf[T, P]) put(_, value string) (object, error) {
 
 // drop takes an object away that put has brought before or in this round.
 func (s *objectShelf[T, P]) drop(n name) {
-	if i := slices.IndexFunc(s.added, func(o *T) bool { return nameOf[T, P](o) == n }); i >= 0 {
+	if i := slices.IndexFunc(s.added, func(o *T) bool { return nameOf(P(o)) == n }); i >= 0 {
 		s.added = slices.Delete(s.added, i, i+1)
 		return
 	}
@@ -194,7 +256,7 @@ func (s *objectShelf[T, P]) drop(n name) {
 
 func (s *objectShelf[T, P]) fill(into *sluice.Snapshot) {
 	if len(s.added)+len(s.dropped) > 0 || s.list == nil {
-		slices.SortFunc(s.added, func(a, b *T) int { return compareNames(nameOf[T, P](a), nameOf[T, P](b)) })
+		slices.SortFunc(s.added, func(a, b *T) int { return compareNames(nameOf(P(a)), nameOf(P(b))) })
 		slices.SortFunc(s.dropped, compareNames)
 		s.list = s.merge()
 		s.added, s.dropped = nil, nil
@@ -208,15 +270,15 @@ func (s *objectShelf[T, P]) merge() []*T {
 	out := make([]*T, 0, max(0, len(s.list)-len(s.dropped))+len(s.added))
 	rest, added, dropped := s.list, s.added, s.dropped
 	for len(added) > 0 || len(dropped) > 0 {
-		drop := len(dropped) > 0 && (len(added) == 0 || compareNames(dropped[0], nameOf[T, P](added[0])) <= 0)
+		drop := len(dropped) > 0 && (len(added) == 0 || compareNames(dropped[0], nameOf(P(added[0]))) <= 0)
 		var at name
 		if drop {
 			at = dropped[0]
 		} else {
-			at = nameOf[T, P](added[0])
+			at = nameOf(P(added[0]))
 		}
-		i := sort.Search(len(rest), func(i int) bool { return compareNames(nameOf[T, P](rest[i]), at) >= 0 })
-		found := i < len(rest) && nameOf[T, P](rest[i]) == at
+		i := sort.Search(len(rest), func(i int) bool { return compareNames(nameOf(P(rest[i])), at) >= 0 })
+		found := i < len(rest) && nameOf(P(rest[i])) == at
 		out, rest = append(out, rest[:i]...), rest[i:]
 		if !drop {
 			out, added = append(out, added[0]), added[1:]
@@ -230,11 +292,8 @@ func (s *objectShelf[T, P]) merge() []*T {
 	return append(out, rest...)
 }
 
-func nameOf[T any, P interface {
-	*T
-	sluice.Object
-}](o *T) name {
-	m := P(o).GetMeta()
+func nameOf(o sluice.Object) name {
+	m := o.GetMeta()
 	return name{m.Tenant, m.Name}
 }
 

@@ -23,9 +23,11 @@ const (
 	scanCount = 2_000
 	// readTries bounds how often a full read starts over because the
 	// configuration moved or did not agree with its manifest.
-	readTries   = 4
-	noteTimeout = 2 * time.Second
-	readTimeout = 30 * time.Second
+	readTries = 4
+	// defaultMaxKeys is how many keys a gateway holds.
+	defaultMaxKeys = 200_000
+	noteTimeout    = 2 * time.Second
+	readTimeout    = 30 * time.Second
 	// startTimeout is how long a start waits for Redis before it takes the last
 	// good file.
 	startTimeout = time.Second
@@ -52,6 +54,12 @@ type ReaderConfig struct {
 	// MaxStale is how long keys may be trusted without word from Redis; 0 means
 	// 24 h.
 	MaxStale time.Duration
+	// MaxKeys is how many keys are held in memory: all of them while there are no
+	// more, else those in use, and [RedisSnapshots.KeyByHash] looks the others up;
+	// 0 means 200,000.
+	MaxKeys int
+	// LookupTimeout bounds the look-up of one key in Redis; 0 means 250 ms.
+	LookupTimeout time.Duration
 	// ShrinkFloor is the number of keys or providers below which a loss of more
 	// than half is believed without force; 0 means 10.
 	ShrinkFloor int
@@ -95,9 +103,17 @@ type RedisSnapshots struct {
 	mirror *mirror // Run's alone; nil makes the next read a full one
 	fleet  atomic.Int64
 
+	// For keys beyond MaxKeys.
+	keys    *keyCache
+	lookups lookups
+	breaker breaker
+
 	mu      sync.Mutex
 	state   SnapshotState
 	current *sluice.Snapshot
+	// published is how many keys the current snapshot stands for; 0 when that is
+	// not known.
+	published int
 }
 
 var _ sluice.Snapshots = (*RedisSnapshots)(nil)
@@ -112,6 +128,8 @@ func NewRedisSnapshots(cfg ReaderConfig) (*RedisSnapshots, error) {
 	cfg.Pause = cmp.Or(cfg.Pause, 100*time.Millisecond)
 	cfg.SaveEvery = cmp.Or(cfg.SaveEvery, 5*time.Second)
 	cfg.MaxStale = cmp.Or(cfg.MaxStale, 24*time.Hour)
+	cfg.MaxKeys = cmp.Or(cfg.MaxKeys, defaultMaxKeys)
+	cfg.LookupTimeout = cmp.Or(cfg.LookupTimeout, 250*time.Millisecond)
 	cfg.ShrinkFloor = cmp.Or(cfg.ShrinkFloor, 10)
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -119,9 +137,12 @@ func NewRedisSnapshots(cfg ReaderConfig) (*RedisSnapshots, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &RedisSnapshots{cfg: cfg, board: NewBoard()}
+	r := &RedisSnapshots{
+		cfg: cfg, board: NewBoard(), keys: newKeyCache(cfg.MaxKeys, cfg.Now),
+		lookups: lookups{flying: map[tokenHash]*lookup{}}, breaker: breaker{now: cfg.Now, pause: breakerPause},
+	}
 	if cfg.LastGood != "" {
-		r.saver = newSaver(cfg)
+		r.saver = newSaver(cfg, r.keys)
 	}
 	return r, nil
 }
@@ -158,6 +179,7 @@ func (r *RedisSnapshots) Run(ctx context.Context) {
 		saving.Go(func() { r.saver.run(ending) })
 		defer saving.Wait()
 		defer end()
+		defer r.offerLast()
 	}
 	news := make(chan struct{}, 1) // what was noticed is only that there is something
 	go r.listen(ctx, news)         // ended by ctx; not waited for, because Redis may hang
@@ -177,6 +199,16 @@ func (r *RedisSnapshots) Run(ctx context.Context) {
 			return
 		}
 		err = r.refresh(ctx)
+	}
+}
+
+// offerLast has the file written with the keys that came into use since the last
+// word from Redis.
+func (r *RedisSnapshots) offerLast() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current != nil && !r.state.FromDisk {
+		r.saver.offer(lastGood{Confirmed: r.state.Confirmed, Snapshot: r.current})
 	}
 }
 
@@ -258,14 +290,37 @@ func (r *RedisSnapshots) accept(next *sluice.Snapshot, from manifest) {
 	now := r.cfg.Now()
 	r.state.Confirmed, r.state.Degraded, r.state.Reason, r.state.Refused = now, false, "", 0
 	if next != nil {
+		r.acceptKeys(from)
 		r.current = next
 		r.state.Revision, r.state.Published, r.state.Applied, r.state.FromDisk = from.rev, from.at, now, false
-		r.state.Conditions, r.state.Hashes = r.mirror.conditions(), rendered(r.mirror.digests)
+		r.state.Conditions, r.state.Hashes = r.mirror.conditions(), r.mirror.rendered()
 		r.board.Publish(next)
 	}
 	if r.saver != nil {
 		r.saver.offer(lastGood{Confirmed: now, Snapshot: r.current})
 	}
+}
+
+// acceptKeys brings the cache of keys to a revision before its snapshot is handed
+// on: nobody finds a key there that the snapshot's revision does not have.
+func (r *RedisSnapshots) acceptKeys(from manifest) {
+	r.published = from.digests[keysHash].count
+	if r.mirror.partial {
+		r.keys.apply(r.mirror.keys, from.rev)
+		r.mirror.keys = cacheUpdate{}
+		return
+	}
+	r.keys.reset()
+}
+
+// crowded reports whether there are more keys than may be held. They are held
+// again once there are clearly fewer: to go back and forth costs a full read each
+// time.
+func (r *RedisSnapshots) crowded(m *mirror, keys int) bool {
+	if m.partial {
+		return keys > r.cfg.MaxKeys-r.cfg.MaxKeys/10
+	}
+	return keys > r.cfg.MaxKeys
 }
 
 // read brings the mirror to what Redis holds. next is nil when that is what was
@@ -289,10 +344,10 @@ func (r *RedisSnapshots) read(ctx context.Context) (next *sluice.Snapshot, from 
 		return nil, v.manifest, sluice.Errorf(sluice.CodeConflict, "Redis holds revision %d, which is older than the applied %d", v.manifest.rev, applied)
 	case r.mirror != nil && v.manifest.rev == r.mirror.rev && v.manifest.digests == r.mirror.digests && r.mirror.rev == applied:
 		return nil, v.manifest, nil
-	case v.known && base < v.manifest.rev:
+	case v.known && base < v.manifest.rev && (!r.mirror.partial || r.crowded(r.mirror, v.manifest.digests[keysHash].count)):
 		r.mirror.apply(v)
-		if r.mirror.digests == v.manifest.digests {
-			return r.mirror.snapshot(), v.manifest, nil
+		if r.mirror.agrees(v.manifest) {
+			return r.snapshot(v.manifest), v.manifest, nil
 		}
 	}
 	r.mirror = nil
@@ -303,7 +358,16 @@ func (r *RedisSnapshots) read(ctx context.Context) (next *sluice.Snapshot, from 
 		return nil, from, err
 	}
 	r.mirror = m
-	return m.snapshot(), from, nil
+	return r.snapshot(from), from, nil
+}
+
+// snapshot is what the mirror holds, without the keys when there are too many.
+func (r *RedisSnapshots) snapshot(at manifest) *sluice.Snapshot {
+	if !r.mirror.partial && r.crowded(r.mirror, at.digests[keysHash].count) {
+		r.cfg.Log.Info("there are more keys than may be held: those in use are cached, others looked up", "keys", at.digests[keysHash].count, "max_keys", r.cfg.MaxKeys)
+		r.mirror.leaveKeys()
+	}
+	return r.mirror.snapshot()
 }
 
 // readAll reads every hash. What changes meanwhile is caught up with in one
@@ -313,8 +377,14 @@ func (r *RedisSnapshots) readAll(ctx context.Context, at manifest) (*mirror, man
 	var why string
 	for range readTries {
 		m := newMirror()
-		m.rev = at.rev
+		m.rev, m.partial = at.rev, r.crowded(m, at.digests[keysHash].count)
 		for i := range hashes {
+			if i == keysHash && m.partial {
+				if err := r.readCached(ctx, m); err != nil {
+					return nil, at, err
+				}
+				continue
+			}
 			if err := r.readHash(ctx, m, i); err != nil {
 				return nil, at, err
 			}
@@ -367,7 +437,7 @@ func (r *RedisSnapshots) guard(next *sluice.Snapshot, from manifest) error {
 	for _, n := range []struct {
 		what      string
 		was, left int
-	}{{"keys", len(r.current.Keys), len(next.Keys)}, {"providers", len(r.current.Providers), len(next.Providers)}} {
+	}{{"keys", r.published, from.digests[keysHash].count}, {"providers", len(r.current.Providers), len(next.Providers)}} {
 		if n.was >= r.cfg.ShrinkFloor && n.left*2 < n.was {
 			r.mirror = nil // it holds what was refused
 			return sluice.Errorf(sluice.CodeConflict, "revision %d would leave %d of %d %s: confirm with `sluice sync --force` if that is meant", next.Revision, n.left, n.was, n.what)
@@ -389,8 +459,26 @@ func (r *RedisSnapshots) loadLastGood() {
 		r.cfg.Log.Warn("no last good configuration", "error", err)
 		return
 	}
-	r.current = last.Snapshot
+	r.current, r.published = last.Snapshot, len(last.Snapshot.Keys)
+	if last.Snapshot.MoreKeys {
+		r.current, r.published = r.cacheLastGood(last), 0
+	}
 	r.state.Revision, r.state.Confirmed, r.state.FromDisk, r.state.Applied = last.Snapshot.Revision, last.Confirmed, true, r.cfg.Now()
 	r.cfg.Log.Warn("serving the last good configuration", "revision", last.Snapshot.Revision, "age", r.cfg.Now().Sub(last.Confirmed))
-	r.board.Publish(last.Snapshot)
+	r.board.Publish(r.current)
+}
+
+// cacheLastGood moves the keys of the last good file, which are those that were in
+// use, to where keys in use are.
+func (r *RedisSnapshots) cacheLastGood(last lastGood) *sluice.Snapshot {
+	changes := cacheUpdate{fill: true}
+	for _, k := range last.Snapshot.Keys {
+		if hash, ok := parseTokenHash(k.TokenHash); ok {
+			changes.list = append(changes.list, keyChange{hash, k})
+		}
+	}
+	r.keys.apply(changes, last.Snapshot.Revision)
+	rest := *last.Snapshot
+	rest.Keys = nil
+	return &rest
 }
