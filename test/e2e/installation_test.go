@@ -39,6 +39,7 @@ type installation struct {
 	admin    *client.Client
 	gateways []*process.Process
 	cables   *cables // nil where everything is connected directly
+	dsn      string  // of the database itself, beside all cables
 	env      []string
 }
 
@@ -53,7 +54,8 @@ type cables struct {
 func install(t *testing.T) *installation {
 	t.Helper()
 	in := &installation{postgres: sluicetest.PrivatePostgres(t), redis: sluicetest.Redis(t)}
-	in.env = secretsAnd("EZ_REDIS_ADDR="+in.redis.Addr, "EZ_PG_DSN="+in.postgres.DSN("postgres"))
+	in.dsn = in.postgres.DSN("postgres")
+	in.env = secretsAnd("EZ_REDIS_ADDR="+in.redis.Addr, "EZ_PG_DSN="+in.dsn)
 	in.control = process.Start(t, process.Options{Command: "control", Production: true, Env: in.env})
 	in.admin = in.control.Admin(t)
 	in.seed(t)
@@ -70,7 +72,7 @@ func installCabled(t *testing.T) *installation {
 		controlPostgres: sluicetest.NewCable(t, "127.0.0.1:"+strconv.Itoa(in.postgres.Port())),
 		controlRedis:    sluicetest.NewCable(t, in.redis.Addr),
 	}
-	in.cables = c
+	in.cables, in.dsn = c, in.postgres.DSN("postgres")
 	_, port, _ := net.SplitHostPort(c.controlPostgres.Addr())
 	in.env = secretsAnd("EZ_REDIS_ADDR="+c.controlRedis.Addr(), "EZ_PG_DSN=host=127.0.0.1 port="+port+" user=sluice dbname=postgres sslmode=disable")
 	for i := range c.gatewayRedis {
