@@ -52,7 +52,10 @@ type Route struct {
 	// MaxBodyBytes limits the request body; 0 means 10 MiB for plain routes and
 	// 32 MiB for LLM routes.
 	MaxBodyBytes int64  `json:"max_body_bytes,omitempty" minimum:"0" maximum:"1073741824"`
-	Status       Status `json:"status,omitempty" enum:"active,disabled"`
+	// KeepAliveSeconds makes the gateway write a sign of life into a stream that
+	// has begun and whose target was silent for so long; 0 writes none.
+	KeepAliveSeconds int    `json:"keep_alive_seconds,omitempty" minimum:"0" maximum:"300"`
+	Status           Status `json:"status,omitempty" enum:"active,disabled"`
 }
 
 // Kind returns [KindRoute].
@@ -101,6 +104,9 @@ func (r *Route) Validate() error {
 	}
 	if r.MaxBodyBytes < 0 || r.MaxBodyBytes > 1<<30 {
 		return Errorf(CodeInvalidRequest, "max_body_bytes must be 0 to 1073741824").At("/max_body_bytes")
+	}
+	if r.KeepAliveSeconds < 0 || r.KeepAliveSeconds > 300 {
+		return Errorf(CodeInvalidRequest, "keep_alive_seconds must be 0 to 300").At("/keep_alive_seconds")
 	}
 	return validStatus(r.Status)
 }

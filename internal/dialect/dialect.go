@@ -67,6 +67,13 @@ type Surface interface {
 	Model(m *sluice.Model) []byte
 }
 
+// KeepAliver is a surface whose streams have a sign of life that every client
+// passes over.
+type KeepAliver interface {
+	// KeepAlive is the sign: whole events or comments.
+	KeepAlive() []byte
+}
+
 // Ask is one client request as an LLM surface understood it, enough to check,
 // to limit and to route it. The plain surface gives an Ask with an Operation
 // only.

@@ -59,8 +59,12 @@ func (e *exchange) open(a *attempt) error {
 
 // copy moves the body.
 func (e *exchange) copy(a *attempt) error {
+	alive := e.newKeepAlive()
+	if alive != nil {
+		defer func() { e.written += alive.stop() }()
+	}
 	for {
-		b, err := a.stream.Next()
+		b, err := alive.next(a.stream)
 		if errors.Is(err, io.EOF) {
 			if b, err = a.leg.Finish(); err != nil {
 				return err
