@@ -61,23 +61,23 @@ func (a *attempt) close(f *flight) {
 	}
 }
 
-// forward tries targets until one answers, then relays its answer. Targets are
-// changed before the first piece of content only.
-func (e *exchange) forward() error {
+// forward tries targets until one answers. Targets are changed before the first
+// piece of content only.
+func (e *exchange) forward() (*attempt, error) {
 	e.prepareHead()
 	e.g.budget.earn()
 	for {
 		choice := e.pick()
 		if !choice.OK {
-			return e.noTarget(choice)
+			return nil, e.noTarget(choice)
 		}
 		e.tried = append(e.tried, choice.Index)
 		a, err := e.try(choice.Index)
 		if err == nil {
-			return e.relay(a)
+			return a, nil
 		}
 		if !e.mayRetry(a, err) {
-			return e.verdict(err)
+			return nil, e.verdict(err)
 		}
 	}
 }

@@ -146,7 +146,11 @@ func (e *exchange) run() error {
 	if e.op.Local {
 		return e.answerModels()
 	}
-	return e.forward()
+	a, err := e.forward()
+	if err != nil {
+		return err
+	}
+	return e.relay(a) // from here, where little is on the stack: a stream waits there for minutes
 }
 
 // contain turns a panic of ours into an error answer: the exchange is still

@@ -215,7 +215,7 @@ func (p *Pool) dial(key hostKey, call *sluice.Call, s *stream) (*upConn, error) 
 	if !s.dialing(cancel) {
 		return nil, errStopped
 	}
-	raw, err := p.cfg.Dial(ctx, "tcp", call.Addr)
+	raw, err := p.connect(ctx, call.Addr)
 	if err != nil {
 		return nil, dialError(ctx, err)
 	}
@@ -233,6 +233,18 @@ func (p *Pool) dial(key hostKey, call *sluice.Call, s *stream) (*upConn, error) 
 	}
 	p.sweep.add(c)
 	return c, nil
+}
+
+// connect dials on a stack of its own, which ends with it: dialling goes deep,
+// and the caller's would keep what it grew by as long as its stream lasts.
+func (p *Pool) connect(ctx context.Context, addr string) (nc net.Conn, err error) {
+	done := make(chan struct{})
+	go func() { // ends with the dial, which ctx bounds
+		defer close(done)
+		nc, err = p.cfg.Dial(ctx, "tcp", addr)
+	}()
+	<-done
+	return nc, err
 }
 
 // dialError keeps codes that the dialer gave, a refused address for instance.
