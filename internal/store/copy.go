@@ -134,7 +134,8 @@ func (c *copying) write(t copied) error {
 		if err != nil {
 			return err
 		}
-		if err := c.dst.insertRows(t.table, columns, page, ""); err != nil {
+		rows := rowSource{len(page), func(args []any, i int) ([]any, error) { return append(args, page[i]...), nil }}
+		if err := c.dst.insertRows(t.table, columns, rows, ""); err != nil {
 			return err
 		}
 		p.Rows += int64(len(page))

@@ -3,38 +3,46 @@ package store
 import (
 	"database/sql"
 	"runtime"
-	"slices"
 	"strings"
 )
 
-// insertRows inserts rows, several with one statement: over a network it is the
-// round trips that cost, in a file what surrounds each statement. onConflict is the clause to
-// end with, or "".
-func (tx *Tx) insertRows(table string, columns []string, rows [][]any, onConflict string) error {
-	size := max(1, tx.parameters/len(columns))
-	whole := len(rows) / size * size
-	if err := tx.insertChunks(table, columns, rows[:whole], size, onConflict); err != nil {
-		return err
-	}
-	return tx.insertChunks(table, columns, rows[whole:], len(rows)-whole, onConflict)
+// rowSource are n rows to insert; row appends the values of the i-th to args.
+type rowSource struct {
+	n   int
+	row func(args []any, i int) ([]any, error)
 }
 
-// insertChunks inserts rows, whose number is a multiple of size, so many at a
-// time with one statement that is prepared once.
-func (tx *Tx) insertChunks(table string, columns []string, rows [][]any, size int, onConflict string) error {
-	if len(rows) == 0 {
+// insertRows inserts rows, several with one statement: over a network it is the
+// round trips that cost, in a file what surrounds each statement. onConflict is
+// the clause to end with, or "".
+func (tx *Tx) insertRows(table string, columns []string, rows rowSource, onConflict string) error {
+	size := max(1, tx.parameters/len(columns))
+	whole := rows.n / size * size
+	if err := tx.insertChunks(insertInto(table, columns, size, tx.cheap)+onConflict, rows, 0, whole, size); err != nil {
+		return err
+	}
+	rest := rows.n - whole
+	return tx.insertChunks(insertInto(table, columns, rest, tx.cheap)+onConflict, rows, whole, rows.n, rest)
+}
+
+// insertChunks inserts the rows from one to another, whose number is a multiple
+// of size, so many at a time with one statement that is prepared once.
+func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) error {
+	if from == to {
 		return nil
 	}
-	stmt, err := tx.prepare(insertInto(table, columns, size, tx.cheap) + onConflict)
+	stmt, err := tx.prepare(query)
 	if err != nil {
 		return err
 	}
 	defer stmt.Close()
-	args := make([]any, 0, size*len(columns))
-	for chunk := range slices.Chunk(rows, size) {
+	var args []any
+	for ; from < to; from += size {
 		args = args[:0]
-		for _, row := range chunk {
-			args = append(args, row...)
+		for i := from; i < from+size; i++ {
+			if args, err = rows.row(args, i); err != nil {
+				return err
+			}
 		}
 		if err := tx.execPrepared(stmt, args); err != nil {
 			return err

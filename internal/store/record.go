@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -21,18 +22,33 @@ var recordColumns = []string{
 	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "doc",
 }
 
-func recordValues(r *sluice.Record) ([]any, error) {
-	rest := *r
-	clearColumns(&rest)
-	doc, err := json.Marshal(&rest)
-	if err != nil {
+// recordWriter renders records; its memory serves one after the other.
+type recordWriter struct {
+	rest sluice.Record
+	doc  bytes.Buffer
+	json *json.Encoder
+}
+
+func newRecordWriter() *recordWriter {
+	w := &recordWriter{}
+	w.json = json.NewEncoder(&w.doc)
+	return w
+}
+
+// values appends the columns of a record to args.
+func (w *recordWriter) values(args []any, r *sluice.Record) ([]any, error) {
+	w.rest = *r
+	clearColumns(&w.rest)
+	w.doc.Reset()
+	if err := w.json.Encode(&w.rest); err != nil {
 		return nil, fmt.Errorf("render record %s: %w", r.ID, err)
 	}
+	doc := w.doc.Bytes()
 	u := &r.Usage
-	return []any{
+	return append(args,
 		r.ID, micros(r.Time), r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, string(r.Outcome), r.LatencyMS, r.TTFTMS,
-		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, string(doc),
-	}, nil
+		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, string(doc[:len(doc)-1]), // without the encoder's newline
+	), nil
 }
 
 // clearColumns empties what has columns: a field that is added to records is in
@@ -76,13 +92,8 @@ func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error 
 }
 
 func (tx *Tx) insertRecords(records []sluice.Record) error {
-	rows := make([][]any, len(records))
-	for i := range records {
-		var err error
-		if rows[i], err = recordValues(&records[i]); err != nil {
-			return err
-		}
-	}
+	w := newRecordWriter()
+	rows := rowSource{len(records), func(args []any, i int) ([]any, error) { return w.values(args, &records[i]) }}
 	return tx.insertRows("records", recordColumns, rows, ` ON CONFLICT (time, id) DO NOTHING`)
 }
 
