@@ -77,8 +77,9 @@ func run(ctx context.Context, p process) int {
 // printError shows an error with its cause: whoever runs the command is the
 // operator. Joined errors come one to a line.
 func printError(w io.Writer, err error) {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	// Only at the top: a driver may have joined causes of its own below an error
+	// of ours, which says more.
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			printError(w, e)
 		}
