@@ -50,11 +50,20 @@ type cables struct {
 	gatewayRedis, gatewayControl          [2]*sluicetest.Cable
 }
 
-// install starts the servers and control, and adds a provider that answers.
+// install starts servers of its own and control, and adds a provider that
+// answers.
 func install(t *testing.T) *installation {
 	t.Helper()
-	in := &installation{postgres: sluicetest.PrivatePostgres(t), redis: sluicetest.Redis(t)}
-	in.dsn = in.postgres.DSN("postgres")
+	postgres := sluicetest.PrivatePostgres(t)
+	in := installOn(t, postgres.DSN("postgres"))
+	in.postgres = postgres
+	return in
+}
+
+// installOn does so on an empty database, for tests that leave the server alone.
+func installOn(t *testing.T, dsn string) *installation {
+	t.Helper()
+	in := &installation{redis: sluicetest.Redis(t), dsn: dsn}
 	in.env = secretsAnd("EZ_REDIS_ADDR="+in.redis.Addr, "EZ_PG_DSN="+in.dsn)
 	in.control = process.Start(t, process.Options{Command: "control", Production: true, Env: in.env})
 	in.admin = in.control.Admin(t)

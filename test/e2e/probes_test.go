@@ -20,14 +20,17 @@ const probeEvery = 20 * time.Millisecond
 // request of a customer.
 type probes struct {
 	calls, failed atomic.Int64
-	stop          chan struct{}
+	stop          func() // once or more often
+	stopped       chan struct{}
 	running       sync.WaitGroup
 }
 
-// startProbes calls each gateway until [probes.end].
+// startProbes calls each gateway until [probes.end], at the latest until the test's.
 func startProbes(t *testing.T, key string, gateways ...*process.Process) *probes {
 	t.Helper()
-	p := &probes{stop: make(chan struct{})}
+	p := &probes{stopped: make(chan struct{})}
+	p.stop = sync.OnceFunc(func() { close(p.stopped) })
+	t.Cleanup(func() { p.end() }) // of a test that failed before
 	for _, g := range gateways {
 		p.running.Go(func() { p.run(t, g.Gateway, key) })
 	}
@@ -39,7 +42,7 @@ func (p *probes) run(t *testing.T, gateway, key string) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.stop:
+		case <-p.stopped:
 			return
 		case <-tick.C:
 		}
@@ -54,7 +57,7 @@ func (p *probes) run(t *testing.T, gateway, key string) {
 
 // end waits for the last calls.
 func (p *probes) end() (calls, failed int64) {
-	close(p.stop)
+	p.stop()
 	p.running.Wait()
 	return p.calls.Load(), p.failed.Load()
 }

@@ -9,7 +9,7 @@ local manifest = redis.call('HGETALL', KEYS[2])
 local out = {rev, manifest, 0}
 if ARGV[1] == '' then return out end
 local base, count, seen = tonumber(ARGV[1]), 0, {}
-if base > tonumber(rev) then return out end
+if not tonumber(rev) or base > tonumber(rev) then return out end
 for _, e in ipairs(redis.call('XRANGE', KEYS[3], '(' .. ARGV[1] .. '-1', '+')) do
   local fields = {}
   for f = 1, #e[2], 2 do fields[e[2][f]] = e[2][f + 1] end
