@@ -1,0 +1,76 @@
+package responses
+
+import (
+	"slices"
+
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+)
+
+// stored are the members that refer to objects at the provider, and what they
+// name.
+var stored = []struct{ name, what string }{
+	{"previous_response_id", "a stored response"},
+	{"conversation", "a stored conversation"},
+	{"prompt", "a stored prompt template"},
+}
+
+// refuseStored refuses what would read or leave objects in the account at the
+// provider, which tenants share.
+func refuseStored(_ []byte, found map[string]jsonscan.Value) error {
+	for _, s := range stored {
+		if given(found[s.name]) {
+			return refused("/"+s.name, s.what)
+		}
+	}
+	if found["background"].Kind == jsonscan.True {
+		return refused("/background", "a response in the background")
+	}
+	if found["store"].Kind == jsonscan.True {
+		return invalid("/store", "store must be false: stored responses would be kept in an account at the provider that tenants share; send the whole conversation as input")
+	}
+	return nil
+}
+
+// refused says why a reference is not followed.
+func refused(field, what string) error {
+	return invalid(field, "%s lies in an account at the provider that tenants share, and is not available here; send the whole conversation as input", what)
+}
+
+// own are the tools that the client runs or the request holds entirely: in
+// their schemas a property may have any name.
+var own = []string{"function", "custom", "namespace"}
+
+// storedNames are members by which a tool of the provider names objects that
+// were stored there.
+var storedNames = []string{"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"}
+
+// refuseStoredTool refuses tools that name objects at the provider.
+func refuseStoredTool(body []byte, tool jsonscan.Value, field string) error {
+	kind, _ := jsonscan.Text(body, jsonscan.Find(body, tool, "type"))
+	if slices.Contains(own, kind) {
+		return nil
+	}
+	if kind == "file_search" {
+		return refused(field, "a vector store")
+	}
+	return refuseStoredNames(body, tool, field)
+}
+
+// refuseStoredNames walks a tool, which jsonscan bounds in depth.
+func refuseStoredNames(body []byte, v jsonscan.Value, field string) error {
+	for m := v.Members(body); m.Next(); {
+		name := string(m.Key())
+		if given(m.Value()) && (slices.Contains(storedNames, name) || name == "container" && m.Value().Kind == jsonscan.String) {
+			return refused(field+"/"+name, "what "+name+" names")
+		}
+		if err := refuseStoredNames(body, m.Value(), field+"/"+name); err != nil {
+			return err
+		}
+	}
+	for e := v.Elements(body); e.Next(); {
+		if err := refuseStoredNames(body, e.Value(), field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
