@@ -123,6 +123,22 @@ func (a *Ask) Release() {
 	}
 }
 
+// StreamEnder is the detail of an ask whose stream ends in another way than the
+// others of its surface do, for instance because its events are numbered.
+type StreamEnder interface {
+	// StreamError is that of [Surface], for this one answer.
+	StreamError(e *sluice.Error, requestID string) []byte
+}
+
+// StreamError renders the bytes that end the stream of this ask when it can no
+// longer be completed; see [Surface].
+func (a *Ask) StreamError(s Surface, e *sluice.Error, requestID string) []byte {
+	if ender, ok := a.Detail.(StreamEnder); ok {
+		return ender.StreamError(e, requestID)
+	}
+	return s.StreamError(e, requestID)
+}
+
 // Releaser is a leg, or the detail of an ask, whose memory can serve another
 // request. Release is called at most once, when its exchange is over; an
 // exchange that panicked leaves it out.

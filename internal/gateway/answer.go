@@ -32,7 +32,7 @@ func (e *exchange) fail(err error) {
 // breakOff ends an answer that cannot be completed so that the client can tell.
 func (e *exchange) breakOff() {
 	if e.events {
-		if event := e.surface.StreamError(e.failure, e.x.ID); event != nil {
+		if event := e.ask.StreamError(e.surface, e.failure, e.x.ID); event != nil {
 			if e.in.Write(event) == nil && e.in.End(nil) == nil {
 				e.written += int64(len(event))
 				return
