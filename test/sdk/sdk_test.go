@@ -63,12 +63,18 @@ func missing(t *testing.T, what string) {
 }
 
 // TestGo runs the suite of the Go SDK.
-func TestGo(t *testing.T) {
-	newSuite(t).run(t, "go", "go", "test", "-count=1", "./...")
+func TestGo(t *testing.T) { runGo(t, newSuite) }
+
+func runGo(t *testing.T, start func(*testing.T) suite) {
+	t.Helper()
+	start(t).run(t, "go", "go", "test", "-count=1", "./...")
 }
 
 // TestNode runs the suite of the Node SDK.
-func TestNode(t *testing.T) {
+func TestNode(t *testing.T) { runNode(t, newSuite) }
+
+func runNode(t *testing.T, start func(*testing.T) suite) {
+	t.Helper()
 	modules := os.Getenv("SLUICE_TEST_NODE_MODULES")
 	if modules == "" {
 		modules = inCache(t, "node-sdk/node_modules")
@@ -76,13 +82,16 @@ func TestNode(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(modules, "openai")); err != nil {
 		missing(t, "the Node SDK")
 	}
-	s := newSuite(t)
+	s := start(t)
 	s.env = append(s.env, "SLUICE_TEST_NODE_MODULES="+modules)
 	s.run(t, "node", "node", "--test")
 }
 
 // TestPython runs the suite of the Python SDK.
-func TestPython(t *testing.T) {
+func TestPython(t *testing.T) { runPython(t, newSuite) }
+
+func runPython(t *testing.T, start func(*testing.T) suite) {
+	t.Helper()
 	python := os.Getenv("SLUICE_TEST_PYTHON")
 	if python == "" {
 		python = inCache(t, "venv/bin/python")
@@ -90,7 +99,7 @@ func TestPython(t *testing.T) {
 	if _, err := os.Stat(python); err != nil {
 		missing(t, "the Python SDK")
 	}
-	newSuite(t).run(t, "python", python, "-m", "unittest", "-v")
+	start(t).run(t, "python", python, "-m", "unittest", "-v")
 }
 
 // inCache is where scripts/test-setup.sh puts things.
