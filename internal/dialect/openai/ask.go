@@ -49,6 +49,7 @@ type reading struct {
 	// include_usage.
 	options, include jsonscan.Value
 	size             size
+	front            front
 }
 
 // span is a piece of the body.
@@ -83,6 +84,9 @@ func newAsk(op dialect.Operation, h *sluice.Head, body []byte) (*dialect.Ask, er
 		return nil, err
 	}
 	a.ask.InputUpper, a.ask.InputEstimate = a.size.tokens()
+	if a.endpoint.name == opChat || a.endpoint.name == opEmbeddings {
+		a.front.ask, a.ask.Front = &a.ask, &a.front
+	}
 	return &a.ask, nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/convert"
 )
 
 // flavor is one dialect of the family: they differ in where things are and in
@@ -16,6 +17,8 @@ type flavor struct {
 	base string
 	// azure selects the api-key field and the deployment paths.
 	azure bool
+	// quirks are what translated requests have to respect.
+	quirks quirks
 }
 
 var _ dialect.Dialect = flavor{}
@@ -27,16 +30,18 @@ var _ dialect.Dialect = flavor{}
 //     /chat/completions are appended to; one without a path means /v1.
 //   - azure-openai: base_url is the resource, https://NAME.openai.azure.com;
 //     with api_version its deployment paths are used, without its v1 paths.
+//   - the presets, which are openai-compatible with a base URL of their own and
+//     with what their providers make of the protocol.
 //
 // All of them read the settings organization and project (sent as
 // OpenAI-Organization and OpenAI-Project) and stream_usage (false for a target
 // that refuses stream_options).
 func Dialects() []dialect.Dialect {
-	return []dialect.Dialect{
-		flavor{name: "openai", base: "https://api.openai.com/v1"},
-		flavor{name: "openai-compatible"},
-		flavor{name: "azure-openai", azure: true},
+	list := make([]dialect.Dialect, len(presets))
+	for i := range presets {
+		list[i] = presets[i]
 	}
+	return list
 }
 
 // Name implements [dialect.Dialect].
@@ -109,32 +114,32 @@ func (f flavor) root(p *sluice.Provider) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, RawPath: path, Path: path}, nil
 }
 
-// target is the request target of an operation's path.
-func (f flavor) target(root *url.URL, path string, account *dialect.Account) string {
+// below is the path of an operation below the root, with its query.
+func (f flavor) below(path, apiVersion, model string) string {
 	switch {
 	case !f.azure:
-		return root.Path + path
-	case account.Provider.APIVersion == "":
-		return root.Path + "/openai/v1" + path
+		return path
+	case apiVersion == "":
+		return "/openai/v1" + path
 	default:
-		return root.Path + "/openai/deployments/" + url.PathEscape(account.Model) + path +
-			"?api-version=" + url.QueryEscape(account.Provider.APIVersion)
+		return "/openai/deployments/" + url.PathEscape(model) + path + "?api-version=" + url.QueryEscape(apiVersion)
 	}
 }
 
-// Open implements [dialect.Dialect] for asks of the OpenAI surface. The leg lies
-// in the ask's memory, so it ends the one that was opened before.
+// Open implements [dialect.Dialect]: what asks in this protocol passes as it
+// stands, in a leg that lies in the ask's memory, so that it ends the one that
+// was opened before; every other ask is translated.
 func (f flavor) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, error) {
-	a, ok := ask.Detail.(*asked)
-	if !ok || a.endpoint == nil {
-		return nil, sluice.Errorf(sluice.CodeUnsupported, "type %s cannot answer the %s surface", f.name, ask.Surface)
-	}
 	prepared, ok := account.Plan.(*plan)
 	if !ok {
 		var err error
 		if prepared, err = f.prepare(&account); err != nil {
 			return nil, err
 		}
+	}
+	a, ok := ask.Detail.(*asked)
+	if !ok || a.endpoint == nil {
+		return convert.Open(ask, account, prepared)
 	}
 	a.leg.start(a, prepared, account)
 	return &a.leg, nil

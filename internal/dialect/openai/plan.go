@@ -13,6 +13,7 @@ type plan struct {
 	flavor           flavor
 	root             *url.URL
 	addr, serverName string
+	apiVersion       string
 	scrub            peer.Scrubber
 	// targets are the request targets by operation path; nil where they depend
 	// on the model.
@@ -35,13 +36,13 @@ func (f flavor) prepare(account *dialect.Account) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{flavor: f, root: root, addr: peer.Address(root), serverName: root.Hostname()}
+	p := &plan{flavor: f, root: root, addr: peer.Address(root), serverName: root.Hostname(), apiVersion: account.Provider.APIVersion}
 	p.scrub = peer.NewScrubber(account.APIKey, root.Host, f.secretBase(root))
 	p.addFields(account)
-	if !f.azure || account.Provider.APIVersion == "" {
+	if !f.azure || p.apiVersion == "" {
 		p.targets = make(map[string]string, len(endpoints))
 		for _, e := range endpoints {
-			p.targets[e.path] = f.target(root, e.path, account)
+			p.targets[e.path] = root.Path + f.below(e.path, p.apiVersion, "")
 		}
 	}
 	p.quoted = make(map[string][]byte, len(account.Provider.ModelMap))
@@ -49,7 +50,7 @@ func (f flavor) prepare(account *dialect.Account) (*plan, error) {
 		p.quoted[name] = quote(name)
 	}
 	enabled, set := account.Provider.Settings["stream_usage"].(bool)
-	p.states = enabled || !set
+	p.states = enabled || !set && !f.quirks.silent
 	return p, nil
 }
 
@@ -78,7 +79,7 @@ func (p *plan) target(path string, account *dialect.Account) string {
 	if t, ok := p.targets[path]; ok {
 		return t
 	}
-	return p.flavor.target(p.root, path, account)
+	return p.root.Path + p.flavor.below(path, p.apiVersion, account.Model)
 }
 
 // model is the provider's name of a model as JSON.
