@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+	"github.com/sluicegate/sluice/internal/dialect/native"
 )
 
 // stored are the members that refer to objects at the provider, and what they
@@ -73,4 +74,17 @@ func refuseStoredNames(body []byte, v jsonscan.Value, field string) error {
 		}
 	}
 	return nil
+}
+
+// Unstored returns the edits of the body, at most one, that make the provider
+// store nothing.
+func (o *Outline) Unstored() []native.Edit {
+	switch o.Store.Kind {
+	case jsonscan.False:
+		return nil
+	case jsonscan.None:
+		// There is always a member behind it: the model.
+		return []native.Edit{{Start: o.Inside, End: o.Inside, Text: []byte(`"store":false,`)}}
+	}
+	return []native.Edit{{Start: o.Store.Start, End: o.Store.End, Text: []byte("false")}}
 }
