@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/demo"
+	"github.com/sluicegate/sluice/internal/dialect/gemini"
 	"github.com/sluicegate/sluice/internal/dialect/openai"
 )
 
@@ -17,6 +18,6 @@ func Registry(now func() time.Time) *dialect.Registry {
 	if now == nil {
 		now = time.Now
 	}
-	dialects := append(openai.Dialects(), demo.New(demo.Config{Now: now}))
-	return dialect.NewRegistry([]dialect.Surface{openai.Surface{}}, dialects)
+	dialects := append(openai.Dialects(), demo.New(demo.Config{Now: now}), gemini.Dialect{})
+	return dialect.NewRegistry([]dialect.Surface{openai.Surface{}, gemini.Surface{}}, dialects)
 }
