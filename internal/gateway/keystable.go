@@ -37,6 +37,9 @@ func (t *keyTable) find(hash *tokenHash) *keyEntry { return t.byHash[shardOfHash
 // changed returns the table of the next list of keys.
 func (t *keyTable) changed(rules *keyRules, old, next []*sluice.Key) *keyTable {
 	gone, added := differingKeys(old, next)
+	if len(gone) > len(old)/2 { // it is less to enter all than to copy and take away
+		t, gone, added = new(keyTable), nil, next
+	}
 	out := *t
 	edit := tableEdit{keyTable: &out, room: len(added)/keyShards + 1}
 	for _, key := range gone {

@@ -27,7 +27,9 @@ const (
 	keptInUse = 24 * time.Hour
 	// saveShare and longestPause keep a large file from costing more than a
 	// fiftieth of the time while the configuration changes all the time.
-	saveShare    = 50
+	saveShare = 50
+	// encodedKey is about how many bytes a key takes.
+	encodedKey   = 450
 	longestPause = time.Minute
 )
 
@@ -39,6 +41,38 @@ type lastGood struct {
 	// Confirmed is when Redis was last seen to hold the snapshot.
 	Confirmed time.Time        `json:"confirmed"`
 	Snapshot  *sluice.Snapshot `json:"snapshot"`
+	// Keys are the snapshot's: beside it, so that they can be encoded one by one.
+	Keys []*sluice.Key `json:"keys"`
+}
+
+// encode renders the state. Encoding many keys in one piece would take several
+// times their memory, and keep some of it.
+func (l lastGood) encode() ([]byte, error) {
+	if l.Snapshot == nil {
+		return json.Marshal(l)
+	}
+	rest := *l.Snapshot
+	rest.Keys = nil
+	head, err := json.Marshal(lastGood{Confirmed: l.Confirmed, Snapshot: &rest})
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.Grow(len(head) + encodedKey*len(l.Snapshot.Keys))
+	b.Write(bytes.TrimSuffix(head, []byte("null}"))) // of its keys, which come last
+	b.WriteByte('[')
+	for i, k := range l.Snapshot.Keys {
+		one, err := json.Marshal(k)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(one)
+	}
+	b.WriteString("]}")
+	return b.Bytes(), nil
 }
 
 // saver keeps the last good file.
@@ -125,7 +159,7 @@ func (s *saver) withKeys(l lastGood) lastGood {
 
 // write replaces the file so that a crash leaves the old one or the new one.
 func (s *saver) write(l lastGood) error {
-	plain, err := json.Marshal(l)
+	plain, err := l.encode()
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
@@ -136,8 +170,9 @@ func (s *saver) write(l lastGood) error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(bytes.Join([][]byte{[]byte(lastGoodMagic), sum[:], sealed}, nil))
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	_, err = tmp.Write(append([]byte(lastGoodMagic), sum[:]...))
+	_, more := tmp.Write(sealed)
+	if err := errors.Join(err, more, tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp.Name(), s.path); err != nil {
@@ -148,6 +183,12 @@ func (s *saver) write(l lastGood) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// exists reports whether there is a file to load.
+func (s *saver) exists() bool {
+	_, err := os.Stat(s.path)
+	return err == nil
 }
 
 // load reads the file. A file that is absent, damaged, sealed under another key
@@ -174,6 +215,9 @@ func (s *saver) load() (lastGood, error) {
 	}
 	if err := json.Unmarshal(plain, &l); err != nil || l.Snapshot == nil {
 		return l, fmt.Errorf("%s holds no snapshot: %w", s.path, err)
+	}
+	if l.Keys != nil {
+		l.Snapshot.Keys = l.Keys
 	}
 	if l.Snapshot.Schema > sluice.SnapshotSchema {
 		return l, sluice.Errorf(sluice.CodeSchemaNewer, "the last good file has schema %d, this gateway reads up to %d", l.Snapshot.Schema, sluice.SnapshotSchema)

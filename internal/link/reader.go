@@ -184,7 +184,10 @@ func (r *RedisSnapshots) Run(ctx context.Context) {
 	news := make(chan struct{}, 1) // what was noticed is only that there is something
 	go r.listen(ctx, news)         // ended by ctx; not waited for, because Redis may hang
 
-	start, cancel := context.WithTimeout(ctx, startTimeout)
+	start, cancel := ctx, context.CancelFunc(func() {})
+	if r.saver != nil && r.saver.exists() { // else there is nothing to go on with, and no haste
+		start, cancel = context.WithTimeout(ctx, startTimeout)
+	}
 	err := r.refresh(start)
 	cancel()
 	if err != nil && ctx.Err() == nil {
