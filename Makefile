@@ -4,6 +4,8 @@ GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME    ?= 10s
+KILLS       ?= 200
+OUTAGE      ?= 5m
 
 .PHONY: build run test check golden fuzz bench faults vuln clean help
 .DEFAULT_GOAL := build
@@ -30,8 +32,8 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 10s)
 bench: ## what a request costs beside nginx; BENCHFLAGS='-pairs 1 -only plain' for less (docs/PERFORMANCE.md)
 	@$(GO) run ./test/bench $(BENCHFLAGS)
 
-faults: ## the long fault suite: 200 kills under load
-	SLUICE_TEST_KILLS=200 $(GO) test -count=1 -timeout 60m -v -run 'TestKill' ./test/e2e
+faults: ## the long fault suite, about 25 minutes: 200 kills twice, 5 minutes without both stores (docs/RELIABILITY.md)
+	SLUICE_TEST_KILLS=$(KILLS) SLUICE_TEST_OUTAGE=$(OUTAGE) $(GO) test -count=1 -timeout 90m -v -run 'TestKill|TestSplit|TestOutages' ./test/e2e
 
 vuln: ## known vulnerabilities of the code we call (govulncheck)
 	@GO="$(GO)" GOVULNCHECK="$(GOVULNCHECK)" scripts/vuln.sh
