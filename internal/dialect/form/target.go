@@ -1,6 +1,11 @@
 package form
 
-import "github.com/sluicegate/sluice"
+import (
+	"slices"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+)
 
 // Target is the account and model that a request is written for, and collects
 // what could not be expressed there. It is made for each attempt.
@@ -11,11 +16,19 @@ type Target struct {
 	Entry *sluice.Model
 	// Strict refuses what would be dropped.
 	Strict bool
-	// Dropped names what was dropped, once each, in order.
+	// Dropped names what was dropped, once each, in order: visible ASCII that a
+	// response field can hold.
 	Dropped []string
 	// tools are those whose name or kind had to change, by the provider's name.
 	tools map[string]named
 }
+
+// Bounds on the names of what is dropped: some are the client's own, and all of
+// them travel in one response field.
+const (
+	maxDropped     = 64
+	maxDroppedName = 64
+)
 
 // MaxOutput is the model's cap on one answer, 0 when it is not known.
 func (t *Target) MaxOutput() int64 {
@@ -36,13 +49,21 @@ func (t *Target) Drop(name, field string) error {
 		}
 		return sluice.Errorf(sluice.CodeInvalidRequest, "%s cannot be expressed for the provider of this model, and the model's policy is strict", name).At(field)
 	}
-	for _, dropped := range t.Dropped {
-		if dropped == name {
-			return nil
-		}
+	name = showable(name)
+	if len(t.Dropped) < maxDropped && !slices.Contains(t.Dropped, name) {
+		t.Dropped = append(t.Dropped, name)
 	}
-	t.Dropped = append(t.Dropped, name)
 	return nil
+}
+
+// showable is a name that fits into a field; one that does not is told without
+// its words.
+func showable(name string) string {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == ',' }
+	if name == "" || len(name) > maxDroppedName || strings.ContainsFunc(name, odd) {
+		return "(other)"
+	}
+	return name
 }
 
 // DropExtras drops every extra but those that known accepts (nil accepts none).
