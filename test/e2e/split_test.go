@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,13 +54,8 @@ func TestSplit(t *testing.T) {
 	}
 	in.awaitReady(t, gateways...)
 	key := in.newKey(t, "first")
-	t.Logf("a new key works in both gateways after %s", within(t, 5*time.Second, "a new key works", func() bool { return serves(t, key.Token, gateways...) }))
-	gone := in.newKey(t, "gone")
-	within(t, 5*time.Second, "the second key works", func() bool { return serves(t, gone.Token, gateways...) })
-	if err := in.admin.Keys().Delete(t.Context(), "", "gone", sluice.WriteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("a deleted key stops in both gateways after %s", within(t, 5*time.Second, "a deleted key stops", func() bool { return refused(t, gone.Token, gateways...) }))
+	within(t, convergence, "a new key works", func() bool { return serves(t, key.Token, gateways...) })
+	in.checkVisibility(t, gateways)
 
 	in.checkContract(t, key)
 	in.checkRecords(t)
@@ -76,6 +72,32 @@ func TestSplit(t *testing.T) {
 		g.Stop(t)
 	}
 	in.control.Stop(t)
+}
+
+// visibleWithin is how long a change may take to both gateways. It is the median
+// that is held to it: a machine that builds beside the test stalls at times.
+const visibleWithin = time.Second
+
+// checkVisibility makes keys and deletes them, and measures when both gateways
+// know.
+func (in *installation) checkVisibility(t *testing.T, gateways []*process.Process) {
+	t.Helper()
+	var works, stops []time.Duration
+	for i := range 5 {
+		key := in.newKey(t, fmt.Sprintf("passing-%d", i))
+		works = append(works, within(t, convergence, "a new key works", func() bool { return serves(t, key.Token, gateways...) }))
+		if err := in.admin.Keys().Delete(t.Context(), "", key.Name, sluice.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		stops = append(stops, within(t, convergence, "a deleted key stops", func() bool { return refused(t, key.Token, gateways...) }))
+	}
+	for what, times := range map[string][]time.Duration{"a new key works": works, "a deleted key stops": stops} {
+		slices.Sort(times)
+		t.Logf("%s in both gateways after %s (median of %d, at most %s)", what, times[len(times)/2], len(times), times[len(times)-1])
+		if times[len(times)/2] > visibleWithin {
+			t.Errorf("%s in both gateways only after %s", what, times[len(times)/2])
+		}
+	}
 }
 
 // redisCLI reads Redis as a stranger does.
