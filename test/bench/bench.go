@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func benchMain(args []string) error {
 	set.StringVar(&b.out, "out", "bench-results", "folder for bench.json, bench.md and bench.svg")
 	set.StringVar(&b.insert, "insert", "", "a document that takes the table between its bench markers")
 	only := set.String("only", "", "workloads to run, comma-separated; empty is all")
-	gateways := set.String("gateways", "wire,sluice,others", "what to compare with nginx: wire, sluice, and others that are installed")
+	gateways := set.String("gateways", "wire,sluice,gateway,others", "what to compare with nginx: wire, sluice (serve), gateway (of a split installation), and others that are installed")
 	if err := set.Parse(args); err != nil {
 		return err
 	}
@@ -90,12 +91,17 @@ func (b *bench) choosePeers(gateways map[string]bool, dir string) error {
 	if gateways["wire"] {
 		b.peers = append(b.peers, wirePeer(self))
 	}
-	if gateways["sluice"] {
-		p, err := sluicePeer(dir)
+	if gateways["sluice"] || gateways["gateway"] {
+		binary, err := buildSluice(dir)
 		if err != nil {
 			return err
 		}
-		b.peers = append(b.peers, p)
+		if gateways["sluice"] {
+			b.peers = append(b.peers, sluicePeer(binary, dir))
+		}
+		if redis, err := exec.LookPath("redis-server"); err == nil && gateways["gateway"] {
+			b.peers = append(b.peers, gatewayPeer(binary, redis, dir, b.otherCore))
+		}
 	}
 	if gateways["others"] {
 		b.peers = append(b.peers, otherPeers()...)
@@ -146,6 +152,9 @@ func (b *bench) run() (*report, error) {
 		if p.prepare == nil {
 			continue
 		}
+		if p.end != nil {
+			defer p.end()
+		}
 		if err := p.prepare(b.mock); err != nil {
 			return nil, fmt.Errorf("preparing %s: %w", p.name, err)
 		}
@@ -153,6 +162,11 @@ func (b *bench) run() (*report, error) {
 	list := b.chosen()
 	b.fit(list)
 	r := newReport(b)
+	for range b.pairs {
+		if err := b.measureBooks(r); err != nil {
+			return nil, err
+		}
+	}
 	for _, w := range list {
 		for pair := range b.pairs {
 			if w.Rate > 0 {
@@ -190,7 +204,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		if err := awaitAddr(addr); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		s.IdleRSS = gateway.leastRSS(w.Settle)
+		s.IdleRSS = gateway.idleRSS(w.Settle)
 	}
 	if !w.Once {
 		if _, err := b.load(w, addr, key, b.length/4); err != nil { // warm up
@@ -214,6 +228,28 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 	}
 	r.add(s)
 	fmt.Fprintln(os.Stderr, s.line(w))
+	return nil
+}
+
+// measureBooks measures what storing a record costs, on the gateway's core.
+func (b *bench) measureBooks(r *report) error {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	proc, err := start(b.gwCore, nil, b.self, "books", "-dir", dir)
+	if err != nil {
+		return err
+	}
+	defer proc.cmd.Wait()
+	s := sample{Workload: booksWorkload, Peer: "sluice"}
+	var result booksResult
+	if err := json.NewDecoder(proc.out).Decode(&result); err != nil {
+		return fmt.Errorf("books: %w", err)
+	}
+	s.CPU, s.Requests, s.Seconds = result.CPU, result.Records, 1
+	r.add(s)
 	return nil
 }
 

@@ -22,6 +22,8 @@ type peer struct {
 	// begin starts it in front of the mock, listening on addr, and returns the
 	// key that it wants, if any.
 	begin func(dir, mock, addr string, core int) (*process, string, error)
+	// end, when set, stops what prepare started.
+	end func()
 }
 
 // nginxPeer is the yardstick: nginx as a plain proxy with kept-alive upstreams.

@@ -110,8 +110,11 @@ func (p *process) rss() int64 {
 	return total
 }
 
-// leastRSS is the smallest resident memory that the process shows over a while.
-func (p *process) leastRSS(over time.Duration) int64 {
+// idleRSS is the smallest resident memory that the process shows in the second
+// half of a while: in the first it may still be starting.
+func (p *process) idleRSS(over time.Duration) int64 {
+	time.Sleep(over / 2)
+	over -= over / 2
 	least := p.rss()
 	for end := time.Now().Add(over); time.Now().Before(end); {
 		time.Sleep(rssEvery)

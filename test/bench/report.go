@@ -116,12 +116,25 @@ type measure struct {
 	// goal bounds the ratio to nginx, most the value itself; 0 is no bound.
 	goal, most float64
 	of         func(s sample) float64
+	// only names the one peer beside nginx that has the measure; "" is all.
+	only string
 }
 
 // measures are what a workload is judged by.
 func (r *report) measures(w workload) []measure {
 	list := []measure{{name: "CPU us per " + w.Unit, goal: w.Goal, of: func(s sample) float64 { return s.cost(w) }}}
+	if w.Name == booksWorkload {
+		return list
+	}
 	switch {
+	case w.Unit == "request" && w.Rate == 0:
+		record := r.recordCost()
+		list = append(list, measure{name: "the same without storing its record", goal: w.Goal, only: "sluice", of: func(s sample) float64 {
+			if s.Peer == "sluice" {
+				return s.cost(w) - record
+			}
+			return s.cost(w)
+		}})
 	case w.Rate > 0:
 		list[0].goal = 0
 		list = append(list,
@@ -135,6 +148,17 @@ func (r *report) measures(w workload) []measure {
 			measure{name: "idle MiB", most: 60, of: func(s sample) float64 { return float64(s.IdleRSS) / (1 << 20) }})
 	}
 	return list
+}
+
+// recordCost is what storing a record costs, in microseconds.
+func (r *report) recordCost() float64 {
+	var all []float64
+	for _, s := range r.Samples {
+		if s.Workload == booksWorkload {
+			all = append(all, float64(s.CPU.Microseconds())/float64(max(s.Requests, 1)))
+		}
+	}
+	return median(all)
 }
 
 // directP is the latency without a gateway.
@@ -159,7 +183,7 @@ func median(v []float64) float64 {
 // settle computes the figures.
 func (r *report) settle() {
 	r.Figures = nil
-	for _, w := range workloads() {
+	for _, w := range append(workloads(), workload{Name: booksWorkload, About: "storing a request's record, by itself", Unit: "record"}) {
 		for _, m := range r.measures(w) {
 			base := 0.0
 			for _, peer := range r.peers {
@@ -169,6 +193,11 @@ func (r *report) settle() {
 					continue
 				case peer == "nginx":
 					base = f.Median
+					if m.only != "" {
+						continue
+					}
+				case m.only != "" && peer != m.only:
+					continue
 				case base > 0 && f.Runs > 0:
 					f.Ratio = f.Median / base
 					if ours(peer) {
@@ -182,7 +211,7 @@ func (r *report) settle() {
 }
 
 // ours tells our own gateways, which have goals.
-func ours(peer string) bool { return peer == "wire" || peer == "sluice" }
+func ours(peer string) bool { return peer == "wire" || peer == "sluice" || peer == "gateway" }
 
 // figure is one measure of one workload on one peer.
 func (r *report) figure(w workload, m measure, peer string) figure {

@@ -19,15 +19,20 @@ import (
 	"github.com/sluicegate/sluice/client"
 )
 
-// sluicePeer is the product as it ships: one process with all planes, key
-// authentication, limits and records on. It is built once per run.
-func sluicePeer(dir string) (peer, error) {
-	binary := filepath.Join(dir, "sluice")
+// buildSluice builds the product once per run.
+func buildSluice(dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "sluice")
 	build := exec.Command("go", "build", "-o", binary, "github.com/sluicegate/sluice/cmd/sluice")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		return peer{}, fmt.Errorf("building sluice: %w", err)
+		return "", fmt.Errorf("building sluice: %w", err)
 	}
+	return binary, nil
+}
+
+// sluicePeer is the product as it ships: one process with all planes, key
+// authentication, limits and records on.
+func sluicePeer(binary, dir string) peer {
 	p := peer{name: "sluice", version: "this tree, serve --dev"}
 	folder, key := filepath.Join(dir, "data"), ""
 	p.prepare = func(mock string) (err error) {
@@ -46,7 +51,7 @@ func sluicePeer(dir string) (peer, error) {
 		go io.Copy(io.Discard, proc.out) // ends with the process
 		return proc, key, nil
 	}
-	return p, nil
+	return p
 }
 
 // copyPrivate copies a data folder; it holds the master key, which others must
