@@ -27,7 +27,8 @@ const (
 	// defaultMaxKeys is how many keys a gateway holds.
 	defaultMaxKeys = 200_000
 	noteTimeout    = 2 * time.Second
-	readTimeout    = 30 * time.Second
+	// readTimeout bounds a full read; each of its steps has replyTimeout.
+	readTimeout = 5 * time.Minute
 	// startTimeout is how long a start waits for Redis before it takes the last
 	// good file.
 	startTimeout = time.Second
