@@ -1,0 +1,54 @@
+package anthropic
+
+import (
+	"encoding/json"
+
+	"github.com/sluicegate/sluice/internal/dialect/form"
+)
+
+// outputConfig is the member of that name.
+type outputConfig struct {
+	Effort string        `json:"effort,omitempty"`
+	Format *outputFormat `json:"format,omitempty"`
+}
+
+type outputFormat struct {
+	Type   string          `json:"type"`
+	Schema json.RawMessage `json:"schema"`
+}
+
+// config returns the member, made when it is first needed.
+func (e *encoder) config() *outputConfig {
+	if e.out.OutputConfig == nil {
+		e.out.OutputConfig = &outputConfig{}
+	}
+	return e.out.OutputConfig
+}
+
+// answerTool is the tool whose input is the answer, on models that know formats
+// only this way. The decoder turns its calls into text.
+const answerTool = "sluice_answer"
+
+// format writes the shape of the answer. A schema is adhered to natively, or
+// through a tool; any JSON has no equivalent, and prompts that want it say so.
+func (e *encoder) format() error {
+	f := &e.chat.Format
+	switch {
+	case f.Kind == form.FormatJSON:
+		return e.target.Drop(memberName(f.Field, "response_format"), f.Field)
+	case f.Kind != form.FormatSchema:
+		return nil
+	case e.version.formats():
+		e.config().Format = &outputFormat{Type: "json_schema", Schema: strictSchema(f.Schema)}
+		return nil
+	case len(e.chat.Tools) > 0 || e.thinks():
+		return form.Refuse(f.Field, "this model is held to a schema by a tool that it has to call, so it cannot have other tools or think")
+	}
+	description := f.Description
+	if description == "" {
+		description = "Gives the answer."
+	}
+	e.out.Tools = append(e.out.Tools, function(answerTool, description, objectSchema(f.Schema)))
+	e.out.ToolChoice = &toolChoice{Type: "tool", Name: answerTool}
+	return nil
+}

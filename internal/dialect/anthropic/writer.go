@@ -1,0 +1,78 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect/form"
+)
+
+// bytesUsual is the bytes of text for each token, for estimates.
+const bytesUsual = 4
+
+// ending is what a writer learns for the end of an answer.
+type ending struct {
+	info   form.Info
+	usage  sluice.Usage
+	stated bool
+	// text is how many bytes of output have come, called whether a call has.
+	text     int64
+	called   bool
+	reason   form.StopReason
+	sequence string
+}
+
+// take notes what an event means for the end.
+func (e *ending) take(ev *form.Event) {
+	switch ev.Kind {
+	case form.EventUsage:
+		e.usage, e.stated = ev.Usage, true
+	case form.EventDelta:
+		e.text += int64(len(ev.Text))
+	case form.EventPartStart:
+		e.called = e.called || ev.Part.Kind == form.PartCall
+	case form.EventFinish:
+		e.reason, e.sequence = ev.Reason, ev.StopSequence
+	}
+}
+
+// id is the message's id, made of the request's.
+func (e *ending) id() string { return "msg_" + strings.ReplaceAll(e.info.RequestID, "-", "") }
+
+// use is the usage so far, estimated where the provider stated none.
+func (e *ending) use() *sluice.Usage {
+	if e.stated {
+		return &e.usage
+	}
+	return &sluice.Usage{Input: e.info.InputEstimate, Output: (e.text + bytesUsual - 1) / bytesUsual}
+}
+
+// appendStop appends stop_reason and stop_sequence.
+func (e *ending) appendStop(to []byte) []byte {
+	to = append(append(append(to, `"stop_reason":"`...), wireReason(e.reason, e.called)...), `","stop_sequence":`...)
+	if e.reason != form.StopSequence || e.sequence == "" {
+		return append(to, "null"...)
+	}
+	return appendText(to, e.sequence)
+}
+
+// appendHead appends a message up to its content.
+func (e *ending) appendHead(to []byte) []byte {
+	to = appendText(append(to, `{"id":`...), e.id())
+	to = appendText(append(to, `,"type":"message","role":"assistant","model":`...), e.info.Model)
+	return append(to, `,"content":[`...)
+}
+
+// sealed is the whole block of a thought that only its provider can read.
+func sealed(ev *form.Event) json.RawMessage {
+	data := form.Signature{Origin: ev.Signature.Origin, Value: ev.Sealed}.Travelling(origin)
+	return append(appendText([]byte(`{"type":"redacted_thinking","data":`), data), '}')
+}
+
+// note stands in the place of a picture, which answers of this API cannot hold:
+// it is not passed over in silence.
+func note(m *form.Media) string {
+	return fmt.Sprintf("[an image of type %s and %d bytes, which this API cannot carry]", m.Type, len(m.Data)/4*3)
+}
