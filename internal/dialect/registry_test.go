@@ -13,10 +13,10 @@ import (
 // A name that is missing here is a route or a provider that cannot be used.
 func TestRegistryKnowsEverythingBuiltIn(t *testing.T) {
 	r := builtin.Registry(nil)
-	if got := strings.Join(r.Surfaces(), " "); got != "gemini http openai" {
+	if got := strings.Join(r.Surfaces(), " "); got != "anthropic gemini http openai" {
 		t.Errorf("surfaces are %s", got)
 	}
-	if got := strings.Join(r.Dialects(), " "); got != "azure-openai deepseek demo doubao gemini groq minimax mistral moonshot ollama openai openai-compatible openrouter qwen sglang together vllm zhipu" {
+	if got := strings.Join(r.Dialects(), " "); got != "anthropic azure-openai deepseek demo doubao gemini groq minimax mistral moonshot ollama openai openai-compatible openrouter qwen sglang together vllm zhipu" {
 		t.Errorf("dialects are %s", got)
 	}
 	if !r.KnownSurface("openai") || r.KnownSurface("gopher") {

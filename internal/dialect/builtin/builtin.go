@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/anthropic"
 	"github.com/sluicegate/sluice/internal/dialect/demo"
 	"github.com/sluicegate/sluice/internal/dialect/gemini"
 	"github.com/sluicegate/sluice/internal/dialect/openai"
@@ -18,6 +19,6 @@ func Registry(now func() time.Time) *dialect.Registry {
 	if now == nil {
 		now = time.Now
 	}
-	dialects := append(openai.Dialects(), demo.New(demo.Config{Now: now}), gemini.Dialect{})
-	return dialect.NewRegistry([]dialect.Surface{openai.Surface{}, gemini.Surface{}}, dialects)
+	dialects := append(openai.Dialects(), anthropic.Dialect{}, demo.New(demo.Config{Now: now}), gemini.Dialect{})
+	return dialect.NewRegistry([]dialect.Surface{openai.Surface{}, anthropic.Surface{}, gemini.Surface{}}, dialects)
 }
