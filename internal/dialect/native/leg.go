@@ -1,6 +1,8 @@
 package native
 
 import (
+	"bytes"
+
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/peer"
@@ -110,6 +112,11 @@ func (l *leg) take(ev *sse.Event, data []byte) error {
 func (l *leg) pass(ev *sse.Event, data []byte) {
 	if !l.request.Array {
 		l.out = append(l.out, ev.Raw...)
+		if bytes.HasSuffix(ev.Raw, []byte("\n\r")) {
+			// The line feed of the last CRLF comes late and alone; readers that
+			// look for whole line ends need it here.
+			l.out = append(l.out, '\n')
+		}
 		return
 	}
 	separator := ",\r\n"
