@@ -16,17 +16,36 @@ type named struct {
 // digits, "_", "-" and the bytes in also; else one like it that no other tool
 // of this request has. [Target.ClientTool] finds the way back.
 func (t *Target) ToolName(name string, most int, also string) string {
-	for theirs, n := range t.tools {
-		if n.client == name {
-			return theirs
-		}
+	return t.rename(name, fitting(name, also), most)
+}
+
+// ToolWord is [Target.ToolName] for providers whose names begin with a letter or
+// "_".
+func (t *Target) ToolWord(name string, most int, also string) string {
+	fit := fitting(name, also)
+	if fit == "" || fit[0] != '_' && (fit[0]|0x20 < 'a' || fit[0]|0x20 > 'z') {
+		fit = "_" + fit
 	}
-	fit := strings.Map(func(r rune) rune {
+	return t.rename(name, fit, most)
+}
+
+// fitting replaces what a name cannot hold.
+func fitting(name, also string) string {
+	return strings.Map(func(r rune) rune {
 		if r < 0x80 && (r == '_' || r == '-' || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z' || strings.ContainsRune(also, r)) {
 			return r
 		}
 		return '_'
 	}, name)
+}
+
+// rename remembers a client's tool under a name like fit.
+func (t *Target) rename(name, fit string, most int) string {
+	for theirs, n := range t.tools {
+		if n.client == name {
+			return theirs
+		}
+	}
 	fit = fit[:min(len(fit), most)]
 	theirs := fit
 	for n := 2; t.tools[theirs] != (named{}); n++ {
