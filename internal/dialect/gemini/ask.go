@@ -26,6 +26,8 @@ type reading struct {
 	verb string
 	// array tells that the client wants a stream as a JSON array.
 	array bool
+	// begun tells that the array has an element.
+	begun bool
 	// models are where the body names the model again.
 	models []jsonscan.Value
 	// conversation is the object that holds contents, and inside its place in

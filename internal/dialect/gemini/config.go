@@ -42,6 +42,9 @@ var configured = []string{
 
 // generation reads the generationConfig.
 func (d *chatDecoder) generation(raw json.RawMessage, field string) error {
+	if err := numbers(raw, field); err != nil {
+		return err
+	}
 	var c config
 	if err := decode(raw, field, &c); err != nil {
 		return err
@@ -68,6 +71,29 @@ func (d *chatDecoder) generation(raw json.RawMessage, field string) error {
 		return err
 	}
 	return d.format(&c, field)
+}
+
+// numbers checks the members that are numbers, which ProtoJSON may write as
+// strings.
+func numbers(raw json.RawMessage, field string) error {
+	for m := jsonscan.Document(raw); m.Next(); {
+		name, value := string(m.Key()), m.Value().In(raw)
+		if m.Value().Kind == jsonscan.Null {
+			continue
+		}
+		switch name {
+		case "temperature", "topP", "presencePenalty", "frequencyPenalty":
+			var n json.Number
+			if json.Unmarshal(value, &n) != nil || n == "" {
+				return form.Refuse(field+"/"+name, "%s must be a number", name)
+			}
+		case "topK", "seed", "maxOutputTokens", "candidateCount", "logprobs":
+			if _, ok := wholeNumber(value); !ok {
+				return form.Refuse(field+"/"+name, "%s must be an integer", name)
+			}
+		}
+	}
+	return nil
 }
 
 // thinking reads the thinkingConfig.

@@ -142,7 +142,7 @@ func (e *encoder) result(p *form.Part, call form.Call) (out part, shown []part, 
 	if p.Result.IsError {
 		key = "error"
 	}
-	name := e.target.ToolName(call.Name, maxToolName, toolNameAlso)
+	name := e.toolName(call.Name)
 	response := mustJSON(map[string]string{key: form.Text(p.Result.Parts, "\n")})
 	answer := functionResult{ID: call.ID, Name: name, Response: response}
 	for i := range p.Result.Parts {
@@ -282,7 +282,7 @@ func (e *encoder) call(p *form.Part, signature string) (part, error) {
 	if own := p.Signature.For(form.OriginGemini); own != "" {
 		signature = own
 	}
-	name := e.target.ToolName(p.Call.Name, maxToolName, toolNameAlso)
+	name := e.toolName(p.Call.Name)
 	return part{FunctionCall: &functionCall{ID: p.Call.ID, Name: name, Args: args}, ThoughtSignature: signature}, nil
 }
 

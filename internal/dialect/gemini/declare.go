@@ -13,6 +13,11 @@ const (
 	toolNameAlso = ".:"
 )
 
+// toolName is the name of a tool as the provider is told it.
+func (e *encoder) toolName(name string) string {
+	return e.target.ToolWord(name, maxToolName, toolNameAlso)
+}
+
 // customInput is the one argument of the function that stands for a tool of free
 // text.
 const customInput = "input"
@@ -75,7 +80,7 @@ var googleTools = map[string]bool{
 
 // function declares a tool of the client's.
 func (e *encoder) function(tool *form.Tool) (function, error) {
-	f := function{Name: e.target.ToolName(tool.Name, maxToolName, toolNameAlso), Description: tool.Description}
+	f := function{Name: e.toolName(tool.Name), Description: tool.Description}
 	schema := tool.Schema
 	if tool.Custom {
 		// A tool of free text becomes a function with that text as its argument.
@@ -133,7 +138,7 @@ func (e *encoder) choice() error {
 	}
 	config := callingConfig{}
 	for _, name := range c.Allowed {
-		config.AllowedFunctionNames = append(config.AllowedFunctionNames, e.target.ToolName(name, maxToolName, toolNameAlso))
+		config.AllowedFunctionNames = append(config.AllowedFunctionNames, e.toolName(name))
 	}
 	switch c.Mode {
 	case form.ToolNone:
@@ -141,7 +146,7 @@ func (e *encoder) choice() error {
 	case form.ToolRequired:
 		config.Mode = modeAny
 	case form.ToolNamed:
-		config = callingConfig{Mode: modeAny, AllowedFunctionNames: []string{e.target.ToolName(c.Name, maxToolName, toolNameAlso)}}
+		config = callingConfig{Mode: modeAny, AllowedFunctionNames: []string{e.toolName(c.Name)}}
 	default:
 		if len(c.Allowed) == 0 {
 			return nil // what it does by itself

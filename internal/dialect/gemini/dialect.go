@@ -85,7 +85,11 @@ func (Dialect) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, err
 		}
 	}
 	if r, ok := ask.Detail.(*reading); ok {
-		return native.Open(ask, p, r.request(account.Model), answers{ask.Operation.Name}), nil
+		leg := native.Open(ask, p, r.request(account.Model), answers{ask.Operation.Name})
+		if r.array {
+			return &arrayLeg{leg, r}, nil
+		}
+		return leg, nil
 	}
 	return convert.Open(ask, account, p)
 }

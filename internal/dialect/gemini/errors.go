@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
 )
 
 // status is Google's error, a google.rpc.Status as JSON. The details are those
@@ -47,11 +48,31 @@ func (Surface) Error(e *sluice.Error, requestID string) (string, []byte) {
 	return "application/json", renderError(e, requestID)
 }
 
-// StreamError ends a stream with an error event. An answer in array form is
-// application/json and can only be broken off: what the client has is no JSON
-// then, and cannot be taken for a whole answer.
+// StreamError ends a stream of events with an error event.
 func (Surface) StreamError(e *sluice.Error, requestID string) []byte {
 	return frame(nil, renderError(e, requestID))
+}
+
+var _ dialect.StreamEnder = (*reading)(nil)
+
+// StreamError implements [dialect.StreamEnder]: an answer in array form ends
+// with the error as its last element.
+func (r *reading) StreamError(e *sluice.Error, requestID string) []byte {
+	doc := renderError(e, requestID)
+	if !r.array {
+		return frame(nil, doc)
+	}
+	return append(r.element(nil, doc), "\r\n]"...)
+}
+
+// element appends an element of the array.
+func (r *reading) element(to, doc []byte) []byte {
+	separator := ",\r\n"
+	if !r.begun {
+		separator = "["
+	}
+	r.begun = true
+	return append(append(to, separator...), doc...)
 }
 
 func renderError(e *sluice.Error, requestID string) []byte {

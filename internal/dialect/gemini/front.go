@@ -38,7 +38,8 @@ func (f *front) Writer(info form.Info) form.Writer {
 	said := answer{info: info, thoughts: shown}
 	switch {
 	case f.reading.ask.Stream && f.reading.array:
-		return &arrayWriter{stream: streamWriter{answer: said}}
+		f.reading.begun = false // of an attempt before
+		return &arrayWriter{stream: streamWriter{answer: said}, asked: f.reading}
 	case f.reading.ask.Stream:
 		return &eventWriter{stream: streamWriter{answer: said}}
 	}
@@ -71,7 +72,7 @@ func (r *reading) decodeChat() (*form.Chat, error) {
 type chatDecoder struct {
 	chat *form.Chat
 	// open are calls without a result so far, in order.
-	open []form.Call
+	open []waitingCall
 }
 
 // member reads one member of the body.
@@ -117,7 +118,7 @@ func decode(raw json.RawMessage, field string, into any) error {
 		}
 		return form.Refuse(field, "%s cannot be %s", field, article(wrong.Value))
 	}
-	return form.Refuse(field, "%s cannot be read: %s", field, err)
+	return form.Refuse(field, "%s cannot be read", field)
 }
 
 // pointer writes the dotted path of encoding/json as part of a JSON pointer.

@@ -24,6 +24,23 @@ func (r *reading) request(model string) native.Request {
 	return native.Request{Path: path, Body: native.Splice(r.ask.Body, edits...), Array: r.array}
 }
 
+// arrayLeg is a leg whose answer is an array; it notes when that has begun.
+type arrayLeg struct {
+	dialect.Leg
+	asked *reading
+}
+
+// Feed implements [dialect.Leg].
+func (l *arrayLeg) Feed(b []byte) ([]byte, error) { return l.note(l.Leg.Feed(b)) }
+
+// Finish implements [dialect.Leg].
+func (l *arrayLeg) Finish() ([]byte, error) { return l.note(l.Leg.Finish()) }
+
+func (l *arrayLeg) note(b []byte, err error) ([]byte, error) {
+	l.asked.begun = l.asked.begun || len(b) > 0
+	return b, err
+}
+
 // answers knows the answers to one operation.
 type answers struct{ operation string }
 

@@ -14,7 +14,7 @@ type request struct {
 
 // content is what one side says at a time.
 type content struct {
-	Parts []part `json:"parts"`
+	Parts []part `json:"parts,omitempty"`
 	Role  string `json:"role,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
@@ -38,7 +39,7 @@ func (r *reading) readContents(found map[string]jsonscan.Value) error {
 	body := r.ask.Body
 	v := found["contents"]
 	if v.Kind == jsonscan.Object {
-		return r.readParts(v, r.inside+"/contents")
+		return r.readParts(v, -1)
 	}
 	if v.Kind != jsonscan.Array {
 		return form.Refuse(r.inside+"/contents", "contents must be an array")
@@ -46,31 +47,47 @@ func (r *reading) readContents(found map[string]jsonscan.Value) error {
 	if jsonscan.Empty(body, v) {
 		return form.Refuse(r.inside+"/contents", "contents must not be empty")
 	}
-	for e := v.Elements(body); e.Next(); {
-		if err := r.readParts(e.Value(), r.inside+"/contents"); err != nil {
+	i := 0
+	for e := v.Elements(body); e.Next(); i++ {
+		if err := r.readParts(e.Value(), i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readParts looks for parts of a content that are not text.
-func (r *reading) readParts(content jsonscan.Value, field string) error {
+// readParts looks for parts of a content that are not text; at is its place, -1
+// where it stands alone.
+func (r *reading) readParts(content jsonscan.Value, at int) error {
 	body := r.ask.Body
 	parts := jsonscan.Find(body, content, "parts")
 	if parts.Kind == jsonscan.Object {
-		return r.readPart(parts, field)
+		return r.readPart(parts, at, -1)
 	}
-	for part := parts.Elements(body); part.Next(); {
-		if err := r.readPart(part.Value(), field); err != nil {
+	i := 0
+	for part := parts.Elements(body); part.Next(); i++ {
+		if err := r.readPart(part.Value(), at, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// place is where a part stands in the body.
+func (r *reading) place(content, part int) string {
+	field := r.inside + "/contents"
+	if content >= 0 {
+		field += "/" + strconv.Itoa(content)
+	}
+	field += "/parts"
+	if part >= 0 {
+		field += "/" + strconv.Itoa(part)
+	}
+	return field
+}
+
 // readPart takes one part's size out of the text.
-func (r *reading) readPart(part jsonscan.Value, field string) error {
+func (r *reading) readPart(part jsonscan.Value, content, index int) error {
 	body := r.ask.Body
 	for m := part.Members(body); m.Next(); {
 		switch v := m.Value(); camel(string(m.Key())) {
@@ -93,7 +110,7 @@ func (r *reading) readPart(part jsonscan.Value, field string) error {
 				if camel(string(inner.Key())) != "fileUri" {
 					continue
 				}
-				if err := refuseStoredFile(uri, field); err != nil {
+				if err := refuseStoredFile(uri, r.place(content, index)+"/fileData/fileUri"); err != nil {
 					return err
 				}
 			}

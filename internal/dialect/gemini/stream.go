@@ -47,7 +47,7 @@ func frame(to, doc []byte) []byte {
 // time.
 type arrayWriter struct {
 	stream streamWriter
-	begun  bool
+	asked  *reading
 }
 
 var _ form.Writer = (*arrayWriter)(nil)
@@ -58,23 +58,13 @@ func (w *arrayWriter) Write(to []byte, ev *form.Event) ([]byte, error) {
 	if err != nil || doc == nil {
 		return to, err
 	}
-	return w.element(to, doc), nil
+	return w.asked.element(to, doc), nil
 }
 
 // End implements [form.Writer].
 func (w *arrayWriter) End(to []byte) ([]byte, error) {
-	return append(w.element(to, mustJSON(w.stream.ending())), "\r\n]"...), nil
+	return append(w.asked.element(to, mustJSON(w.stream.ending())), "\r\n]"...), nil
 }
 
 // ContentType implements [form.Writer].
 func (*arrayWriter) ContentType() string { return "application/json" }
-
-// element appends an element of the array.
-func (w *arrayWriter) element(to, doc []byte) []byte {
-	separator := ",\r\n"
-	if !w.begun {
-		separator = "["
-	}
-	w.begun = true
-	return append(append(to, separator...), doc...)
-}

@@ -196,10 +196,12 @@ func (d *chatDecoder) call(c *functionCall, field string, role form.Role) (form.
 		}
 		call.Arguments = string(c.Args)
 	}
-	if call.ID == "" {
+	waiting := waitingCall{Call: call, nameless: call.ID == ""}
+	if waiting.nameless {
 		call.ID = madeID(field)
+		waiting.ID = call.ID
 	}
-	d.open = append(d.open, call)
+	d.open = append(d.open, waiting)
 	return form.Part{Kind: form.PartCall, Call: &call}, nil
 }
 
@@ -212,8 +214,15 @@ func madeID(field string) string {
 	return fmt.Sprintf("call_%d_%d", content, part)
 }
 
-// result reads what a tool answered. Without an id it answers the first call of
-// its name that has no result.
+// waitingCall is a call without a result so far.
+type waitingCall struct {
+	form.Call
+	// nameless tells that the client gave it no id.
+	nameless bool
+}
+
+// result reads what a tool answered. Without an id on either side it answers the
+// first call of its name that has no result.
 func (d *chatDecoder) result(r *functionResult, field string, role form.Role) (form.Part, error) {
 	if role == form.RoleSystem {
 		return form.Part{}, form.Refuse(field, "an instruction cannot hold a functionResponse")
@@ -247,9 +256,9 @@ func (d *chatDecoder) result(r *functionResult, field string, role form.Role) (f
 // answered finds the call that a response is for, and takes it off the list.
 func (d *chatDecoder) answered(r *functionResult) (form.Call, bool) {
 	for i, c := range d.open {
-		if r.ID != "" && c.ID == r.ID || r.ID == "" && c.Name == r.Name {
+		if r.ID != "" && c.ID == r.ID || (r.ID == "" || c.nameless) && c.Name == r.Name {
 			d.open = append(d.open[:i:i], d.open[i+1:]...)
-			return c, true
+			return c.Call, true
 		}
 	}
 	return form.Call{}, false

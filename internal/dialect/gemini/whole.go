@@ -66,7 +66,7 @@ func (w *wholeWriter) candidate(n int) *gathered {
 			return g
 		}
 	}
-	g := &gathered{candidate: candidate{Index: n}, parts: []part{}}
+	g := &gathered{candidate: candidate{Index: n}}
 	w.candidates = append(w.candidates, g)
 	return g
 }
