@@ -58,6 +58,20 @@ func (e *encoder) turns() error {
 			return err
 		}
 	}
+	return e.alone()
+}
+
+// alone makes instructions that nothing follows the input, which must not be
+// empty.
+func (e *encoder) alone() error {
+	switch {
+	case len(e.to.Input) > 0:
+		return nil
+	case e.to.Instructions == "":
+		return form.Refuse("", "the conversation holds nothing that the provider of this model can be told")
+	}
+	e.to.Input = append(e.to.Input, sentMessage{Type: "message", Role: "developer", Content: []any{sentText{"input_text", e.to.Instructions}}})
+	e.to.Instructions = ""
 	return nil
 }
 
