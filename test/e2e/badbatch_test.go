@@ -13,6 +13,7 @@ import (
 // that a broken gateway, or somebody with its token, takes control down or
 // spoils the books.
 func TestControlRefusesBadBatches(t *testing.T) {
+	t.Parallel()
 	in := installOn(t, sluicetest.Postgres(t).Schema(t))
 	const events, logs = "/internal/v1/events", "/logs"
 	large := strings.Repeat("x", 9<<20)

@@ -16,6 +16,7 @@ import (
 // is away and cannot mend it. Losing this means that one wrong command in Redis
 // takes every gateway down.
 func TestGatewaysServeOnBesideDamagedRedis(t *testing.T) {
+	t.Parallel()
 	in := installOn(t, sluicetest.Postgres(t).Schema(t))
 	g := process.Start(t, in.gatewayOptions("gw-1", ""))
 	key := in.newKey(t, "known")

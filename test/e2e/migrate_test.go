@@ -15,6 +15,7 @@ import (
 // Losing this means that an upgrade shows nothing while it runs, or does not
 // know that it is done.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	env := []string{"EZ_PG_DSN=" + sluicetest.Postgres(t).Schema(t)}
 	first, status := process.Run(t, process.Options{Env: env}, "migrate")
 	if status != 0 || !strings.Contains(first, "migration 1:") || !strings.Contains(first, "the schema is up to date") {
@@ -29,6 +30,7 @@ func TestMigrate(t *testing.T) {
 // TestMigrateCopy moves an installation from SQLite to PostgreSQL. Losing this
 // means that whoever outgrows one machine has to make every key anew.
 func TestMigrateCopy(t *testing.T) {
+	t.Parallel()
 	p := process.Start(t, process.Options{})
 	admin := p.Admin(t)
 	var keys []sluice.Key

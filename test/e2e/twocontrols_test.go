@@ -15,6 +15,7 @@ import (
 // once. Losing this means that a second one cannot stand by: what is written
 // through it is not published, or overwrites what the first published.
 func TestTwoControls(t *testing.T) {
+	t.Parallel()
 	in := installOn(t, sluicetest.Postgres(t).Schema(t))
 	g := process.Start(t, in.gatewayOptions("gw-1", ""))
 	other := process.Start(t, process.Options{Command: "control", Production: true, Env: in.env})
