@@ -2,6 +2,7 @@ package sluice
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -9,6 +10,11 @@ import (
 // and its price. A group serves a model when one of its providers does.
 type Model struct {
 	Meta
+	// Aliases are other names that clients may use for it.
+	Aliases []string `json:"aliases,omitempty" maxItems:"100"`
+	// Patterns are regular expressions (RE2) of whole names that mean it too,
+	// for instance "gpt-4o-\\d{4}-\\d{2}-\\d{2}".
+	Patterns []string `json:"patterns,omitempty" maxItems:"20"`
 	// ContextWindow is the most tokens of input and output together; 0 is
 	// unknown and enforces nothing.
 	ContextWindow int64 `json:"context_window,omitempty" minimum:"0"`
@@ -60,6 +66,9 @@ func (m *Model) Validate() error {
 	if err := m.validate(modelNamePattern); err != nil {
 		return err
 	}
+	if err := m.validNames(); err != nil {
+		return err
+	}
 	if m.ContextWindow < 0 {
 		return Errorf(CodeInvalidRequest, "context_window must not be negative").At("/context_window")
 	}
@@ -78,6 +87,34 @@ func (m *Model) Validate() error {
 		}
 	}
 	return validStatus(m.Status)
+}
+
+// validNames checks what else it is called.
+func (m *Model) validNames() error {
+	if len(m.Aliases) > 100 || len(m.Patterns) > 20 {
+		return Errorf(CodeInvalidRequest, "a model has at most 100 aliases and 20 patterns").At("/aliases")
+	}
+	for i, alias := range m.Aliases {
+		if !modelNamePattern.MatchString(alias) {
+			return Errorf(CodeInvalidRequest, "alias %q is not a model name", clip(alias)).At(fmt.Sprintf("/aliases/%d", i))
+		}
+	}
+	for i, p := range m.Patterns {
+		if _, err := ModelPattern(p); err != nil {
+			return AsError(err).At(fmt.Sprintf("/patterns/%d", i))
+		}
+	}
+	return nil
+}
+
+// ModelPattern compiles one of Model.Patterns, which matches whole names. What
+// is no regular expression, or longer than 256 bytes, is [CodeInvalidRequest].
+func ModelPattern(p string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile("^(?:" + p + ")$")
+	if err != nil || len(p) == 0 || len(p) > 256 {
+		return nil, Errorf(CodeInvalidRequest, "pattern %q is not a regular expression of 1 to 256 bytes", clip(p))
+	}
+	return re, nil
 }
 
 // Refs implements [Object].

@@ -51,7 +51,7 @@ type Route struct {
 	Plugins map[string]json.RawMessage `json:"plugins,omitempty"`
 	// MaxBodyBytes limits the request body; 0 means 10 MiB for plain routes and
 	// 32 MiB for LLM routes.
-	MaxBodyBytes int64  `json:"max_body_bytes,omitempty" minimum:"0" maximum:"1073741824"`
+	MaxBodyBytes int64 `json:"max_body_bytes,omitempty" minimum:"0" maximum:"1073741824"`
 	// KeepAliveSeconds makes the gateway write a sign of life into a stream that
 	// has begun and whose target was silent for so long; 0 writes none.
 	KeepAliveSeconds int    `json:"keep_alive_seconds,omitempty" minimum:"0" maximum:"300"`

@@ -85,9 +85,19 @@ func (e *exchange) forward() (*attempt, error) {
 // pick chooses the next target.
 func (e *exchange) pick() upstream.Choice {
 	tried := func(i int) bool { return slices.Contains(e.tried, i) }
-	fits := func(i int) bool { return e.service.targets[i].serves(e.ask.Model) }
+	model := e.modelName()
+	fits := func(i int) bool { return e.service.targets[i].serves(model) }
 	e.picked = e.g.cfg.Now()
 	return e.service.set.Pick(e.picked, tried, fits)
+}
+
+// modelName is the model's name in the catalogue, or as it was asked for where
+// there is no catalogue.
+func (e *exchange) modelName() string {
+	if e.model != nil {
+		return e.model.Name
+	}
+	return e.ask.Model
 }
 
 // noTarget explains that nobody is left, or that nobody was there to begin with.
@@ -127,7 +137,7 @@ func (e *exchange) try(index int) (*attempt, error) {
 func (e *exchange) reach(a *attempt) (err error) {
 	account := a.target.account
 	if account.Provider != nil {
-		account.Model, account.Entry = account.Provider.UpstreamModel(e.ask.Model), e.model
+		account.Model, account.Entry = account.Provider.UpstreamModel(e.modelName()), e.model
 	}
 	if a.leg, err = a.target.dialect.Open(e.ask, account); err != nil {
 		return err

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
@@ -22,19 +23,52 @@ func (e *exchange) check() error {
 	if e.op.Local {
 		return nil
 	}
-	if key := e.x.Consumer.Key; key != nil && !key.AllowsModel(e.ask.Model) {
-		return sluice.Errorf(sluice.CodeForbidden, "the key does not permit model %q", clip(e.ask.Model)).At("/model")
-	}
-	if e.model = e.st.model(group, e.ask.Model); e.model == nil {
-		return unknownModel(e.ask.Model)
+	if err := e.findModel(); err != nil {
+		return err
 	}
 	if err := checkAbilities(e.model, e.ask); err != nil {
 		return err
 	}
-	if len(group.service.targets) > 0 && !slices.ContainsFunc(group.service.targets, func(t target) bool { return t.serves(e.ask.Model) }) {
+	if len(e.service.targets) > 0 && !slices.ContainsFunc(e.service.targets, func(t target) bool { return t.serves(e.model.Name) }) {
 		return unknownModel(e.ask.Model)
 	}
 	return nil
+}
+
+// findModel finds the model that was asked for and whether the key permits it,
+// by its own name or by the one that the client used.
+func (e *exchange) findModel() error {
+	asked := e.ask.Model
+	e.model = e.st.model(e.group, asked)
+	if e.model == nil {
+		e.findInNamespace()
+	}
+	if key := e.x.Consumer.Key; key != nil && !key.AllowsModel(asked) && (e.model == nil || !key.AllowsModel(e.model.Name)) {
+		return sluice.Errorf(sluice.CodeForbidden, "the key does not permit model %q", clip(asked)).At("/model")
+	}
+	if e.model == nil {
+		return unknownModel(asked)
+	}
+	e.x.Model = e.model.Name
+	return nil
+}
+
+// findInNamespace reads "ns.model" as a model of the group ns. The key must name
+// it among its models: a group is a tier of prices, and a key without a list
+// keeps to its own.
+func (e *exchange) findInNamespace() {
+	key := e.x.Consumer.Key
+	ns, name, ok := strings.Cut(e.ask.Model, ".")
+	if !ok || key == nil || len(key.Models) == 0 || e.route.Group != "" || !key.AllowsModel(e.ask.Model) {
+		return
+	}
+	group := lookup(e.st.groups, key.Tenant, ns)
+	if group == nil || group.problem != nil || !group.Admits(key.Tenant) {
+		return
+	}
+	if m := e.st.model(group, name); m != nil {
+		e.model, e.group, e.service = m, group, group.service
+	}
 }
 
 // targetGroup is the group that the route is pinned to, or the key's own.

@@ -8,11 +8,14 @@ import (
 	"github.com/sluicegate/sluice/plugin"
 )
 
-// model finds a model by name: the group owner's, then the platform's. The
-// consumer's tenant has no say, or it could state abilities and prices of its
-// own for what others supply.
+// model finds a model by name, or else by what it is called besides: the group
+// owner's, then the platform's. The consumer's tenant has no say, or it could
+// state abilities and prices of its own for what others supply.
 func (s *state) model(group *groupState, name string) *sluice.Model {
-	return lookup(s.models, group.Tenant, name)
+	if m := lookup(s.models, group.Tenant, name); m != nil {
+		return m
+	}
+	return s.names.find(group.Tenant, name)
 }
 
 // servable lists the models that a consumer can call, by name: those that a
@@ -20,7 +23,7 @@ func (s *state) model(group *groupState, name string) *sluice.Model {
 func (s *state) servable(group *groupState, consumer plugin.Consumer) []*sluice.Model {
 	var list []*sluice.Model
 	for at, m := range s.models {
-		if s.model(group, at.name) == m && permits(group, consumer, at.name) {
+		if lookup(s.models, group.Tenant, at.name) == m && permits(group, consumer, at.name) {
 			list = append(list, m)
 		}
 	}
@@ -42,7 +45,8 @@ func (e *exchange) answerModels() error {
 	list := e.st.servable(e.group, e.x.Consumer)
 	body := e.surface.Models(list)
 	if want := e.ask.Model; want != "" {
-		i := slices.IndexFunc(list, func(m *sluice.Model) bool { return m.Name == want })
+		called := e.st.model(e.group, want)
+		i := slices.Index(list, called)
 		if i < 0 {
 			return unknownModel(want)
 		}

@@ -102,12 +102,12 @@ func (e *exchange) nameParties(f *finished) {
 		}
 	}
 	if e.ask != nil {
-		r.Model = f.keep(e.ask.Model, 256)
+		r.Model = f.keep(e.modelName(), 256)
 	}
 	if e.answering != nil && e.answering.target.account.Provider != nil {
 		p := e.answering.target.account.Provider
 		r.Provider, r.ProviderModel = p.Name, r.Model
-		if name, mapped := p.ModelMap[e.ask.Model]; mapped {
+		if name, mapped := p.ModelMap[r.Model]; mapped {
 			r.ProviderModel = name
 		}
 	}

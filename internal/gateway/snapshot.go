@@ -66,6 +66,7 @@ type state struct {
 	routes     map[*sluice.Route]*routeState
 	groups     map[ref]*groupState
 	models     map[ref]*sluice.Model
+	names      *names
 	keys       *keys
 	conditions []sluice.Condition
 	services   []*service
@@ -107,6 +108,7 @@ func (g *Gateway) compile(s *sluice.Snapshot) (*state, error) {
 		routes:   make(map[*sluice.Route]*routeState, len(s.Routes)),
 		groups:   make(map[ref]*groupState, len(s.Groups)),
 		models:   make(map[ref]*sluice.Model, len(s.Models)),
+		names:    newNames(),
 	}
 	for _, t := range s.Tenants {
 		c.disabled[t.Name] = t.Status == sluice.StatusDisabled
@@ -157,6 +159,7 @@ func (c *compiler) addModels() {
 		}
 		if m.Status == sluice.StatusActive {
 			c.out.models[ref{m.Tenant, m.Name}] = m
+			c.out.names.add(m)
 		}
 	}
 }
