@@ -50,9 +50,15 @@ type shipper struct {
 func newShipper(cfg Config) *shipper {
 	return &shipper{
 		events: cfg.Events, log: cfg.Log, batch: cfg.Records.Batch, flush: cfg.Records.Flush, most: cfg.Records.Queue,
-		spare: sync.Pool{New: func() any { return new(finished) }},
+		spare: sync.Pool{New: newFinished},
 		first: make(chan struct{}, 1), full: make(chan struct{}, 1), plenty: make(chan struct{}, 1),
 	}
+}
+
+// newFinished makes the memory of a record, with room for an ordinary one:
+// growing would cost more than all else of it.
+func newFinished() any {
+	return &finished{text: scratch{b: make([]byte, 0, 512)}, attempts: make([]sluice.Attempt, 0, 2)}
 }
 
 // shipment is the most that is published at once, and enough not to wait for
