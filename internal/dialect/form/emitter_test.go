@@ -92,6 +92,10 @@ func TestEmitterTellsPartsInOrder(t *testing.T) {
 		{"a truncated call ends with its choice", func(em e) error {
 			return all(call(em, "0", "a", "f", `{"x"`), call(em, "1", "b", "g", ``), em.Finish(0, form.StopLength, ""))
 		}, `start 0.0{call a f 0.0+{"x" 0.0} 0.1{call b g 0.1} 0=length`},
+		{"free text shows no end of its own", func(em e) error {
+			custom := form.Call{ID: "a", Name: "f", Custom: true}
+			return all(em.Call(0, "0", custom, "{}", form.Signature{}), call(em, "1", "b", "g", `{}`), call(em, "0", "", "", " more"), em.Finish(0, form.StopCalls, ""))
+		}, `start 0.0{call a f 0.0+{} 0.0+ more 0.0} 0.1{call b g 0.1+{} 0.1} 0=tool_calls`},
 		{"calls of one key and other ids", func(em e) error {
 			return all(call(em, "0", "a", "f", `{}`), call(em, "0", "b", "g", `{}`), em.Finish(0, form.StopCalls, ""))
 		}, `start 0.0{call a f 0.0+{} 0.0} 0.1{call b g 0.1+{} 0.1} 0=tool_calls`},

@@ -111,8 +111,11 @@ func (e *Emitter) advance(at *choice) error {
 	}
 }
 
-// over reports whether nothing more can come for a part.
-func (p *part) over() bool { return p.closed || p.head.Kind != PartCall || p.json.whole() }
+// over reports whether nothing more can come for a part. Free text of a custom
+// tool never shows its end.
+func (p *part) over() bool {
+	return p.closed || p.head.Kind != PartCall || !p.head.Call.Custom && p.json.whole()
+}
 
 // open tells the start of the part and what came while it waited.
 func (e *Emitter) open(at *choice, p *part) error {

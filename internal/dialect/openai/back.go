@@ -38,4 +38,6 @@ func (p *plan) EncodeChat(c *form.Chat, t *form.Target) (form.Encoded, error) {
 }
 
 // Decoder implements [form.Back].
-func (p *plan) Decoder(e *form.Emitter, t *form.Target) form.Decoder { return &decoder{emitter: e} }
+func (p *plan) Decoder(e *form.Emitter, t *form.Target) form.Decoder {
+	return &decoder{emitter: e, target: t}
+}

@@ -14,7 +14,10 @@ import (
 // with the last content, some before it, some twice.
 type decoder struct {
 	emitter *form.Emitter
+	target  *form.Target
 	endings []ending
+	// customs are calls of tools that the client knows as those of free text.
+	customs []custom
 }
 
 // ending is why a choice ended, "" while it has not, and the key of the call
@@ -72,6 +75,9 @@ func (d *decoder) Whole(doc []byte) error {
 // End implements [form.Decoder]. Choices whose end was not told stay open, so
 // that a stream that was cut off never looks complete.
 func (d *decoder) End() error {
+	if err := d.endCustoms(); err != nil {
+		return err
+	}
 	for i := range d.endings {
 		e := &d.endings[i]
 		if e.reason == "" {

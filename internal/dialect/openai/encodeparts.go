@@ -71,8 +71,8 @@ func (e *chatEncoder) part(p *form.Part) (writtenPart, error) {
 		return writtenPart{}, form.Refuse(p.Field, "the provider of this model cannot fetch addresses of gs")
 	}
 	switch {
-	case p.Kind == form.PartImage && e.quirks.inline && p.Media.Data == "":
-		return writtenPart{}, form.Refuse(p.Field, "the provider of this model fetches no pictures, send their data")
+	case e.quirks.inline && p.Media.URL != "":
+		return writtenPart{}, form.Refuse(p.Field, "the provider of this model fetches nothing, send the data itself")
 	case p.Kind == form.PartImage && e.quirks.images:
 		return writtenPart{Type: "image_url", Image: &writtenURL{URL: imageURL(p.Media), Detail: p.Media.Detail}}, nil
 	case p.Kind == form.PartVideo && e.quirks.video:

@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
 )
@@ -34,6 +35,12 @@ type writtenNamed struct {
 type nameObject struct {
 	Name string `json:"name"`
 }
+
+// customInput is the argument in which free text travels, textArgument the
+// schema of a function that takes it.
+const customInput = "input"
+
+var textArgument = json.RawMessage(`{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}`)
 
 // noArguments is the schema of a function that takes none.
 var noArguments = json.RawMessage(`{"type":"object","properties":{}}`)
@@ -72,23 +79,42 @@ func (e *chatEncoder) tool(t *form.Tool) error {
 		return form.Refuse(t.Field, "the provider of this model does not run the tool %s, which must be called", t.Server)
 	case t.Server != "":
 		return e.target.Drop("tools."+t.Server, t.Field)
-	case t.Custom && !e.quirks.custom:
-		return form.Refuse(t.Field, "the provider of this model knows no tools whose input is free text")
 	}
-	d := &writtenDeclare{Name: t.Name, Description: t.Description}
+	d := &writtenDeclare{Name: e.toolName(t.Name), Description: t.Description}
 	w := writtenTool{Type: "function", Function: d}
-	if t.Custom {
+	switch {
+	case t.Custom && e.quirks.custom:
 		w, d.Format = writtenTool{Type: "custom", Custom: d}, t.Grammar
-	} else if d.Parameters = t.Schema; d.Parameters == nil {
-		d.Parameters = noArguments
-	}
-	if e.quirks.strict {
-		d.Strict = t.Strict
+	case t.Custom:
+		e.lowerCustom(d, t)
+	default:
+		if d.Parameters = t.Schema; d.Parameters == nil {
+			d.Parameters = noArguments
+		}
+		if e.quirks.strict {
+			d.Strict = t.Strict
+		}
 	}
 	var err error
 	w.Cache, err = e.cache(t.Cache, t.Field)
 	e.body.Tools = append(e.body.Tools, w)
 	return err
+}
+
+// longestTool is how long the name of a tool may be.
+const longestTool = 64
+
+// toolName is a tool's name as the protocol accepts it.
+func (e *chatEncoder) toolName(name string) string { return e.target.ToolName(name, longestTool, "") }
+
+// lowerCustom makes a function of a tool that takes free text: its one argument
+// is that text.
+func (e *chatEncoder) lowerCustom(d *writtenDeclare, t *form.Tool) {
+	e.target.CustomTool(d.Name)
+	d.Parameters = textArgument
+	if len(t.Grammar) > 0 {
+		d.Description = strings.TrimSpace(d.Description + "\n\nThe input has this format: " + string(t.Grammar))
+	}
 }
 
 // parallel says whether several calls may be made at once.
@@ -133,9 +159,10 @@ func (e *chatEncoder) toolChoice() error {
 
 // namedChoice says which one tool is called.
 func (e *chatEncoder) namedChoice(c *form.ToolChoice) error {
+	name := e.toolName(c.Name)
 	for i := range e.body.Tools {
 		t := &e.body.Tools[i]
-		if t.declared().Name != c.Name {
+		if t.declared().Name != name {
 			continue
 		}
 		switch {
@@ -181,7 +208,8 @@ func (e *chatEncoder) allowed(c *form.ToolChoice) any {
 		in.Mode = "required"
 	}
 	for i := range e.body.Tools {
-		if t := &e.body.Tools[i]; slices.Contains(c.Allowed, t.declared().Name) {
+		t := &e.body.Tools[i]
+		if client, _ := e.target.ClientTool(t.declared().Name); slices.Contains(c.Allowed, client) {
 			in.Tools = append(in.Tools, named(t))
 		}
 	}

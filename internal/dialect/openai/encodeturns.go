@@ -134,11 +134,7 @@ func (e *chatEncoder) assistant(t form.Turn) error {
 		case form.PartReasoning:
 			e.thought(&w, p)
 		case form.PartCall:
-			call, err := e.call(p)
-			if err != nil {
-				return err
-			}
-			w.Calls = append(w.Calls, call)
+			w.Calls = append(w.Calls, e.call(p))
 		default:
 			if err := e.target.Drop("messages.content."+string(p.Kind), p.Field); err != nil {
 				return err
@@ -178,17 +174,19 @@ func (e *chatEncoder) thought(w *writtenTurn, p *form.Part) {
 }
 
 // call writes an earlier call.
-func (e *chatEncoder) call(p *form.Part) (writtenCall, error) {
-	if p.Call.Custom && !e.quirks.custom {
-		return writtenCall{}, form.Refuse(p.Field, "the provider of this model knows no tools whose input is free text")
+func (e *chatEncoder) call(p *form.Part) writtenCall {
+	part, call := *p, *p.Call
+	part.Call = &call
+	if call.Name = e.toolName(call.Name); call.Custom && !e.quirks.custom {
+		call.Custom = false
+		call.Arguments = string(appendJSON([]byte(`{"`+customInput+`":`), call.Arguments)) + "}"
 	}
-	part := *p
 	if signature := p.Signature.For(form.OriginGemini); signature == "" || !e.quirks.signs {
 		part.Signature = form.Signature{}
 	}
-	w := callOf(&part, p.Call.Arguments)
+	w := callOf(&part, call.Arguments)
 	w.ID = e.callID(w.ID)
-	return w, nil
+	return w
 }
 
 // shortID is how long an id is where it has to be short.

@@ -28,11 +28,12 @@ var presets = []flavor{
 		thinking: thinkFlag, images: true, audio: true, video: true,
 	}},
 	// https://platform.moonshot.ai/docs: temperature up to 1, five stop
-	// sequences, no tool can be forced.
+	// sequences, no tool can be forced, pictures come as data, thoughts have to
+	// return with the calls that follow them.
 	{name: "moonshot", base: "https://api.moonshot.ai/v1", quirks: quirks{
 		cap: "max_tokens", hottest: 1, stops: 5, frequency: true, presence: true, many: true,
 		choice: true, objects: true,
-		thinking: thinkSwitch, replays: "reasoning_content", images: true, video: true,
+		thinking: thinkSwitch, replays: "reasoning_content", images: true, video: true, inline: true,
 	}},
 	// https://docs.bigmodel.cn: temperature up to 1, one stop sequence, tools
 	// are always a matter of the model.

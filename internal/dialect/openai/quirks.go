@@ -24,7 +24,7 @@ type quirks struct {
 	// name, allowed_tools, and parallel_tool_calls.
 	choice, required, named, allowed, parallel bool
 	// strict tells that functions may be strict, custom that tools of free
-	// text are known.
+	// text are known; elsewhere these become functions with one argument.
 	strict, custom bool
 	// objects and schemas tell which formats of answers are known.
 	objects, schemas bool
@@ -38,7 +38,7 @@ type quirks struct {
 	// images, audio, video and files are the media that are taken; addresses
 	// tells that a file may be one.
 	images, audio, video, files, addresses bool
-	// inline tells that pictures may not be addresses.
+	// inline tells that nothing is fetched: media come as data.
 	inline bool
 	// marks tells that cache_control is taken on parts.
 	marks bool

@@ -163,7 +163,7 @@ func (d *decoder) images(n int, images []writtenImage) error {
 func (d *decoder) calls(e *ending, s *said) error {
 	if s.Function != nil && (s.Function.Name != "" || len(s.Function.Arguments) > 0) {
 		call := form.Call{Name: s.Function.Name}
-		if err := d.emitter.Call(e.choice, "function", call, s.Function.text(), form.Signature{}); err != nil {
+		if err := d.tell(e.choice, "function", call, s.Function.text(), form.Signature{}); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,22 @@ func (d *decoder) call(e *ending, c *saidCall) error {
 		signature = form.ReadSignature(c.Extra.Google.Signature, form.OriginGemini)
 	}
 	call := form.Call{ID: c.ID, Name: f.Name, Custom: custom}
-	return d.emitter.Call(e.choice, e.keyOf(c, f), call, f.text(), signature)
+	return d.tell(e.choice, e.keyOf(c, f), call, f.text(), signature)
+}
+
+// tell hands a piece of a call on, under the client's name of the tool.
+func (d *decoder) tell(n int, key string, call form.Call, piece string, signature form.Signature) error {
+	if call.Name != "" {
+		lowered := false
+		if call.Name, lowered = d.target.ClientTool(call.Name); lowered {
+			call.Custom = true
+			return d.beginCustom(n, key, call, piece, signature)
+		}
+	}
+	if c := d.customOf(n, key); c != nil && (call.ID == "" || call.ID == c.id) {
+		return d.addCustom(c, piece)
+	}
+	return d.emitter.Call(n, key, call, piece, signature)
 }
 
 // keyOf tells the calls of a choice apart: by number, else by id, else a name
