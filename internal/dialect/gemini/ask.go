@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bytes"
 	"encoding/json"
 	"mime"
 	"net/url"
@@ -117,17 +118,27 @@ func names(doc []byte, object jsonscan.Value, at string) (map[string]jsonscan.Va
 // given reports whether a member is there and not null, which counts as absent.
 func given(v jsonscan.Value) bool { return v.Kind != jsonscan.None && v.Kind != jsonscan.Null }
 
+// object returns the object that a body consists of.
+func object(body []byte) (jsonscan.Value, error) {
+	v := jsonscan.At(body, 0)
+	if v.Kind == jsonscan.Object && len(bytes.TrimSpace(body[v.End:])) == 0 {
+		return v, nil
+	}
+	members := jsonscan.Document(body)
+	for members.Next() {
+		continue // to where the fault is
+	}
+	return v, sluice.Errorf(sluice.CodeInvalidRequest, "%v", members.Err())
+}
+
 // readBody reads the body in one pass over its upper levels.
 func (r *reading) readBody() error {
 	body := r.ask.Body
-	members := jsonscan.Document(body)
-	for members.Next() {
-	}
-	if err := members.Err(); err != nil {
-		return sluice.Errorf(sluice.CodeInvalidRequest, "%s", err.Error())
+	document, err := object(body)
+	if err != nil {
+		return err
 	}
 	r.size.text = int64(len(body))
-	document := jsonscan.At(body, 0)
 	switch r.ask.Operation.Name {
 	case dialect.OpEmbeddings:
 		return r.readEmbed(document)

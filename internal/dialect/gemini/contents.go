@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
@@ -128,10 +127,12 @@ func (e *encoder) userParts(t *form.Turn) (parts []part, err error) {
 // callOf finds the call that a result is for, by id or, without one, by name;
 // -1 when none waits.
 func (e *encoder) callOf(r *form.Result, results []*part) int {
-	return slices.IndexFunc(e.waiting, func(c form.Call) bool {
-		at := slices.IndexFunc(e.waiting, func(other form.Call) bool { return other.ID == c.ID })
-		return results[at] == nil && (c.ID == r.ID || r.ID == "" && c.Name == r.Name)
-	})
+	for i, c := range e.waiting {
+		if results[i] == nil && (c.ID == r.ID || r.ID == "" && c.Name == r.Name) {
+			return i
+		}
+	}
+	return -1
 }
 
 // result writes what a tool answered, as text under Google's names: as an object

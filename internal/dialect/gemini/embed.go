@@ -9,8 +9,12 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
-// maxInputs is the most texts that one request may embed.
-const maxInputs = 10_000
+const (
+	// maxInputs is the most texts that one request of a client may embed.
+	maxInputs = 10_000
+	// maxBatch is the most that Google takes at once.
+	maxBatch = 100
+)
 
 // embedRequest is an EmbedContentRequest.
 type embedRequest struct {
@@ -139,6 +143,9 @@ var _ form.Embedder = (*plan)(nil)
 func (*plan) EncodeEmbed(q *form.Embed, t *form.Target) (form.Encoded, error) {
 	var body struct {
 		Requests []embedRequest `json:"requests"`
+	}
+	if len(q.Inputs) > maxBatch {
+		return form.Encoded{}, form.Refuse(q.Inputs[maxBatch].Field, "the provider of this model embeds at most %d texts at once", maxBatch)
 	}
 	for _, input := range q.Inputs {
 		if input.Tokens != nil {

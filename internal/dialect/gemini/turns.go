@@ -224,8 +224,8 @@ type waitingCall struct {
 // result reads what a tool answered. Without an id on either side it answers the
 // first call of its name that has no result.
 func (d *chatDecoder) result(r *functionResult, field string, role form.Role) (form.Part, error) {
-	if role == form.RoleSystem {
-		return form.Part{}, form.Refuse(field, "an instruction cannot hold a functionResponse")
+	if role != form.RoleUser {
+		return form.Part{}, form.Refuse(field, "only a content of role user can hold a functionResponse")
 	}
 	call, ok := d.answered(r)
 	if !ok {
