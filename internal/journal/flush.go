@@ -109,7 +109,12 @@ func (j *Journal) ensureSegment() error {
 	if err != nil {
 		return err
 	}
+	// Header and name are durable before the first entry: a segment with entries
+	// and without a header is damage, never the trace of a power loss.
 	_, err = file.Write(h.encode())
+	if err == nil {
+		err = file.Sync()
+	}
 	if err == nil {
 		err = j.cfg.Disk.Sync()
 	}

@@ -1,0 +1,113 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// Fact is a journal entry as far as the ledger is concerned.
+type Fact struct {
+	// Seq is the entry's number; facts of one journal come in rising order.
+	Seq uint64
+	// Hold comes with the first OPEN of a request, Posting with each TERMINAL;
+	// an entry without either moves the position only.
+	Hold    *sluice.Hold
+	Posting *sluice.Posting
+	// Lost says that entries up to Seq are damaged or gone: an anomaly.
+	Lost bool
+	// Booked says that the store has the settlement of this request, which the
+	// book has forgotten; BookedBy is the entry that it came from.
+	Booked   bool
+	BookedBy uint64
+}
+
+// Anomaly is something that must not happen and did not stop the ledger: it is
+// written to the outbox for an operator.
+type Anomaly struct {
+	Journal string
+	Seq     uint64
+	Request sluice.RequestID
+	Reason  string
+}
+
+// Apply takes consecutive facts of a journal, the first of which follows after,
+// and returns the journal's position in memory. Facts at or before the position
+// are skipped; when after is beyond it, nothing is applied and the caller goes
+// back to the position. What is made of them waits in the outbox.
+func (b *Book) Apply(journal string, after uint64, facts []Fact, now time.Time) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if after > b.applied[journal] {
+		return b.applied[journal]
+	}
+	for i := range facts {
+		if facts[i].Seq > b.applied[journal] {
+			b.applied[journal] = facts[i].Seq
+			b.apply(position{journal, facts[i].Seq}, &facts[i], now)
+		}
+	}
+	return b.applied[journal]
+}
+
+// apply takes one fact. It cannot fail: what does not fit becomes an anomaly,
+// because a journal must not stand still behind one bad entry.
+func (b *Book) apply(at position, f *Fact, now time.Time) {
+	out := item{at: at}
+	switch {
+	case f.Lost:
+		out.anomaly(at, sluice.RequestID{}, "journal entries are lost")
+	case f.Hold != nil:
+		if err := f.Hold.Validate(); err != nil {
+			out.anomaly(at, f.Hold.Request, err.Error())
+			break
+		}
+		out.transfers = b.open(*f.Hold, at.journal, at.seq, now)
+	case f.Posting != nil:
+		b.post(&out, f, now)
+	}
+	out.opened = b.newcomers(out.transfers)
+	b.outbox = append(b.outbox, out)
+}
+
+// post takes the posting of a TERMINAL.
+func (b *Book) post(out *item, f *Fact, now time.Time) {
+	p := f.Posting
+	if err := p.Validate(); err != nil || p.Charge > maxAmount || p.Cost.Amount > maxAmount {
+		out.anomaly(out.at, p.Request, fmt.Sprintf("a posting that cannot be booked: %v", err))
+		return
+	}
+	out.transfers = b.cost(p, out.at, now)
+	if !p.Final {
+		return
+	}
+	known, done := b.settled.by[p.Request]
+	if f.Booked && !done {
+		known, done = settlement{out.at.journal, f.BookedBy, p.Charge}, true
+	}
+	if done {
+		if known != (settlement{out.at.journal, out.at.seq, p.Charge}) {
+			out.anomaly(out.at, p.Request, fmt.Sprintf("settled before, by entry %d for %s", known.seq, known.charge))
+		}
+		return
+	}
+	made, free := b.settle(p, out.at, now)
+	out.transfers, out.confirms = append(out.transfers, made...), free
+}
+
+// Unsettled reports whether the book cannot tell from memory if a request was
+// settled: the caller asks the store.
+func (b *Book) Unsettled(id sluice.RequestID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, done := b.settled.by[id]
+	return !done && b.holds[id] == nil
+}
+
+// Applied is the position of a journal in memory.
+func (b *Book) Applied(journal string) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.applied[journal]
+}

@@ -1,0 +1,167 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// Violation is a broken invariant, by its number in docs/money.md.
+type Violation struct {
+	Invariant string `json:"invariant"` // "I1" ...
+	Subject   string `json:"subject"`   // the account, transfer or request
+	Message   string `json:"message"`
+}
+
+func violation(invariant string, subject any, format string, args ...any) Violation {
+	return Violation{invariant, fmt.Sprint(subject), fmt.Sprintf(format, args...)}
+}
+
+// Figures are what the continuous checks measured; every count of violations
+// belongs at 0.
+type Figures struct {
+	Accounts, OpenHolds, Promises, Uncommitted int
+	// Sums is posted over all accounts, by asset: 0 (I1).
+	Sums       map[string]sluice.Nanos
+	Violations []Violation
+}
+
+// Check measures the invariants that the book can tell by itself: I1 (postings
+// of an asset sum to zero), I3 (pending is the sum of open holds), I4 (no
+// account is below its floor) and I12 (no hold outlives its deadline by more
+// than grace).
+func (b *Book) Check(now time.Time, grace time.Duration) Figures {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := Figures{Accounts: len(b.accounts), Uncommitted: len(b.outbox), Sums: map[string]sluice.Nanos{}}
+	pending, promised := map[*account]sluice.Nanos{}, map[*account]sluice.Nanos{}
+	for _, h := range b.holds {
+		if h.opened {
+			f.OpenHolds++
+		} else {
+			f.Promises++
+		}
+		if h.Deadline.Add(grace).Before(now) {
+			f.Violations = append(f.Violations, violation("I12", h.Request, "its hold should have expired at %s", h.Deadline.UTC().Format(time.RFC3339)))
+		}
+		for _, l := range h.legs {
+			if l.pending.IsZero() {
+				promised[l.from] += l.amount
+			} else {
+				pending[l.from] += l.amount
+			}
+		}
+	}
+	for _, a := range b.accounts {
+		f.Sums[a.Asset] += a.Posted
+		if a.Pending != pending[a] || a.promised != promised[a] {
+			f.Violations = append(f.Violations, violation("I3", a.ID, "pending %s and promised %s, but open holds are %s and %s", a.Pending, a.promised, pending[a], promised[a]))
+		}
+		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
+			f.Violations = append(f.Violations, violation("I4", a.ID, "posted %s less pending %s is below %s", a.Posted, a.Pending, a.Floor))
+		}
+	}
+	for asset, sum := range f.Sums {
+		if sum != 0 {
+			f.Violations = append(f.Violations, violation("I1", asset, "all accounts together hold %s", sum))
+		}
+	}
+	sortViolations(f.Violations)
+	return f
+}
+
+func sortViolations(v []Violation) {
+	slices.SortFunc(v, func(x, y Violation) int {
+		if c := strings.Compare(x.Invariant, y.Invariant); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Subject, y.Subject)
+	})
+}
+
+// Verify proves accounts from nothing but transfers, in the order in which they
+// were booked: ids are unique, each transfer is valid, a pending transfer is
+// resolved at most once and by no more than it holds, balances are the sums of
+// transfers (I1 to I3), and no account ends below its floor (I4). It shares no
+// code with the book.
+func Verify(accounts []sluice.Account, transfers []sluice.Transfer) []Violation {
+	v := verifier{
+		seen: map[sluice.TransferID]bool{}, open: map[sluice.TransferID]sluice.Transfer{},
+		posted: map[sluice.AccountID]sluice.Nanos{}, pending: map[sluice.AccountID]sluice.Nanos{},
+	}
+	for _, t := range transfers {
+		v.transfer(t)
+	}
+	sums := map[string]sluice.Nanos{}
+	for _, a := range accounts {
+		sums[a.Asset] += a.Posted
+		if a.Posted != v.posted[a.ID] {
+			v.report("I2", a.ID, "posted %s, its transfers sum to %s", a.Posted, v.posted[a.ID])
+		}
+		if a.Pending != v.pending[a.ID] {
+			v.report("I3", a.ID, "pending %s, its open transfers sum to %s", a.Pending, v.pending[a.ID])
+		}
+		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
+			v.report("I4", a.ID, "posted %s less pending %s is below %s", a.Posted, a.Pending, a.Floor)
+		}
+		delete(v.posted, a.ID)
+		delete(v.pending, a.ID)
+	}
+	for id, n := range v.posted {
+		if n != 0 {
+			v.report("I2", id, "transfers of %s to an account that does not exist", n)
+		}
+	}
+	for asset, sum := range sums {
+		if sum != 0 {
+			v.report("I1", asset, "all accounts together hold %s", sum)
+		}
+	}
+	sortViolations(v.found)
+	return v.found
+}
+
+// verifier replays transfers.
+type verifier struct {
+	seen            map[sluice.TransferID]bool
+	open            map[sluice.TransferID]sluice.Transfer
+	posted, pending map[sluice.AccountID]sluice.Nanos
+	found           []Violation
+}
+
+func (v *verifier) report(invariant string, subject any, format string, args ...any) {
+	v.found = append(v.found, violation(invariant, subject, format, args...))
+}
+
+func (v *verifier) transfer(t sluice.Transfer) {
+	if v.seen[t.ID] {
+		v.report("I2", t.ID, "booked twice")
+		return
+	}
+	v.seen[t.ID] = true
+	if err := t.Validate(); err != nil {
+		v.report("I1", t.ID, "%v", err)
+		return
+	}
+	if t.Kind == sluice.TransferPending {
+		v.open[t.ID] = t
+		v.pending[t.Debit] += t.Amount
+		return
+	}
+	if t.Kind != sluice.TransferSingle {
+		p, ok := v.open[t.Pending]
+		if !ok || p.Debit != t.Debit || p.Credit != t.Credit || t.Amount > p.Amount {
+			v.report("I3", t.ID, "resolves %s, which is not open, elsewhere, or smaller", t.Pending)
+			return
+		}
+		delete(v.open, t.Pending)
+		v.pending[p.Debit] -= p.Amount
+	}
+	if t.Kind != sluice.TransferVoid {
+		v.posted[t.Debit] -= t.Amount
+		v.posted[t.Credit] += t.Amount
+	}
+}

@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// Expire voids holds whose deadline has come, drops promises that nobody opened
+// in time, and turns what is left of expired grants into breakage. It returns
+// how many holds and grants it touched. A charge that comes later is settled
+// late. It is cheap when there is nothing to do; once a second is often enough.
+func (b *Book) Expire(now time.Time) (holds, grants int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var due []*hold
+	for _, h := range b.holds {
+		if !h.Deadline.After(now) {
+			due = append(due, h)
+		}
+	}
+	slices.SortFunc(due, func(x, y *hold) int { return slices.Compare(x.Request[:], y.Request[:]) })
+	for _, h := range due {
+		b.expireHold(h, now)
+	}
+	return len(due), b.expireGrants(now)
+}
+
+func (b *Book) expireHold(h *hold, now time.Time) {
+	out := item{}
+	for _, l := range h.legs {
+		if l.pending.IsZero() {
+			continue
+		}
+		id := sluice.NewTransferID(l.pending.String(), "expire", 0)
+		out.transfers = append(out.transfers, sluice.Transfer{
+			ID: id, Txn: sluice.NewTransferID(h.Request.String(), "hold", 0), Debit: l.from.ID, Credit: l.to.ID, Amount: l.amount,
+			Kind: sluice.TransferVoid, Pending: l.pending, Code: sluice.TransferExpire, Request: h.Request, BookedAt: now,
+		})
+		l.from.Pending -= l.amount
+		if l.from.Floor != sluice.NoFloor {
+			l.from.unconfirmed += l.amount
+			out.confirms = append(out.confirms, confirm{l.from, l.amount})
+		}
+		l.from.assert()
+	}
+	b.drop(h)
+	if len(out.transfers) > 0 {
+		b.outbox = append(b.outbox, out)
+	}
+}
+
+// expireGrants sweeps grants past their time. What is still held stays until it
+// is resolved; the next call sweeps what that releases.
+func (b *Book) expireGrants(now time.Time) (swept int) {
+	b.grants = slices.DeleteFunc(b.grants, func(g *account) bool {
+		if g.ExpiresAt.IsZero() || g.ExpiresAt.After(now) {
+			return false
+		}
+		if rest := g.available(); rest > 0 {
+			b.breakage(g, rest, now)
+			swept++
+		}
+		done := g.Posted == 0 && g.Pending == 0 && g.promised == 0
+		if w := b.accounts[g.Wallet]; done && w != nil {
+			w.grants = slices.DeleteFunc(w.grants, func(o *account) bool { return o == g })
+		}
+		return done
+	})
+	return swept
+}
+
+// breakage moves the rest of a grant to the house. Its id has the balance that
+// was left, which only falls once a grant has expired.
+func (b *Book) breakage(g *account, rest sluice.Nanos, now time.Time) {
+	to := b.account(sluice.HouseAccount(sluice.AccountBreakage, g.Asset))
+	id := sluice.NewTransferID(string(g.ID), "expire", int(g.Posted))
+	t := sluice.Transfer{ID: id, Txn: id, Debit: g.ID, Credit: to.ID, Amount: rest, Kind: sluice.TransferSingle, Code: sluice.TransferExpire, BookedAt: now}
+	g.add(-rest)
+	to.add(rest)
+	g.assert()
+	b.outbox = append(b.outbox, item{transfers: []sluice.Transfer{t}, opened: b.newcomers([]sluice.Transfer{t})})
+}

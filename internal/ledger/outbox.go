@@ -1,0 +1,107 @@
+package ledger
+
+import (
+	"github.com/sluicegate/sluice"
+)
+
+// item is what one journal entry, or one direct call, made: it is committed as a
+// whole.
+type item struct {
+	at        position
+	opened    []sluice.Account
+	transfers []sluice.Transfer
+	confirms  []confirm
+	anomalies []Anomaly
+}
+
+// confirm is an amount that may be spent once its item is in the store.
+type confirm struct {
+	account *account
+	amount  sluice.Nanos
+}
+
+func (i *item) anomaly(at position, request sluice.RequestID, reason string) {
+	i.anomalies = append(i.anomalies, Anomaly{at.journal, at.seq, request, reason})
+}
+
+// Batch is what a store commits in one transaction.
+type Batch struct {
+	// Opened are accounts that opened themselves; they come before transfers.
+	Opened []sluice.Account
+	// Transfers in the order in which they took effect.
+	Transfers []sluice.Transfer
+	// Positions are the journals' positions after this batch.
+	Positions map[string]uint64
+	Anomalies []Anomaly
+	items     int
+}
+
+// Empty reports whether there is nothing to commit.
+func (b Batch) Empty() bool { return b.items == 0 }
+
+// MaxBatch is how many transfers a batch holds before it takes no more entries.
+const MaxBatch = 1024
+
+// Take returns the oldest part of what is not committed yet, whole entries only.
+// Until [Book.Committed] is called the same part is returned again, possibly
+// with more behind it.
+func (b *Book) Take() Batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	batch := Batch{Positions: map[string]uint64{}}
+	for i := range b.outbox {
+		if len(batch.Transfers) >= MaxBatch {
+			break
+		}
+		it := &b.outbox[i]
+		batch.Opened = append(batch.Opened, it.opened...)
+		batch.Transfers = append(batch.Transfers, it.transfers...)
+		batch.Anomalies = append(batch.Anomalies, it.anomalies...)
+		if it.at.journal != "" {
+			batch.Positions[it.at.journal] = it.at.seq
+		}
+		batch.items++
+	}
+	return batch
+}
+
+// Committed says that the store has a batch, durably: what it raised may be
+// spent, and its positions are answered to the journals.
+func (b *Book) Committed(batch Batch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, it := range b.outbox[:batch.items] {
+		for _, c := range it.confirms {
+			c.account.unconfirmed -= c.amount
+			c.account.assert()
+		}
+	}
+	n := copy(b.outbox, b.outbox[batch.items:])
+	clear(b.outbox[n:])
+	b.outbox = b.outbox[:n]
+	for journal, seq := range batch.Positions {
+		b.durable[journal] = seq
+	}
+}
+
+// Durable is the position of a journal in the store.
+func (b *Book) Durable(journal string) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.durable[journal]
+}
+
+// newcomers returns accounts that opened themselves for these transfers.
+func (b *Book) newcomers(made []sluice.Transfer) (opened []sluice.Account) {
+	add := func(id sluice.AccountID) {
+		if a := b.accounts[id]; a != nil && a.Floor == sluice.NoFloor && !b.announced[id] {
+			b.announced[id] = true
+			opened = append(opened, sluice.Account{ID: a.ID, Asset: a.Asset, Floor: a.Floor, Wallet: a.Wallet})
+		}
+	}
+	for _, t := range made {
+		add(t.Debit)
+		add(t.Credit)
+	}
+	return opened
+}

@@ -1,0 +1,148 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// Store is the system of record: SQLite or PostgreSQL.
+type Store interface {
+	// Load returns the state of the last committed batch.
+	Load(ctx context.Context) (State, error)
+	// Commit applies a batch in one transaction: accounts that do not exist are
+	// opened; transfers are inserted, and one whose id exists is left alone;
+	// balances change by the transfers that were inserted, by no other; anomalies
+	// go to the outbox of events; positions become the journals' positions,
+	// never lower. It is durable once it returns nil; after an error it may or
+	// may not have happened, and the batch, or a longer one that begins with it,
+	// is committed again.
+	Commit(ctx context.Context, batch Batch) error
+	// Find returns a transfer by its id; ok is false when there is none.
+	Find(ctx context.Context, id sluice.TransferID) (t sluice.Transfer, ok bool, err error)
+}
+
+// Poster brings facts and direct transfers into the book and from there into the
+// store. It is safe for concurrent use; commits are made one after another.
+type Poster struct {
+	book  *Book
+	store Store
+	now   func() time.Time
+	mu    sync.Mutex // held while the store works; Book.Hold does not wait for it
+}
+
+// NewPoster returns a poster for a book and its store.
+func NewPoster(book *Book, store Store, now func() time.Time) *Poster {
+	return &Poster{book: book, store: store, now: now}
+}
+
+// Start loads the store's state into the book, which must be empty.
+func (p *Poster) Start(ctx context.Context) error {
+	state, err := p.store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("loading the ledger: %w", err)
+	}
+	return p.book.Load(state)
+}
+
+// Receive takes consecutive facts of a journal, the first of which follows
+// after, applies and commits them, and returns the journal's durable position:
+// what the journal may forget. It is the books' end of journal.Transport. No
+// facts at all is a question for the position. After an error the same facts
+// are to be sent again.
+func (p *Poster) Receive(ctx context.Context, journal string, after uint64, facts []Fact) (position uint64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(facts) > 0 {
+		if err := p.recall(ctx, facts); err != nil {
+			return 0, err
+		}
+		p.book.Apply(journal, after, facts, p.now())
+	}
+	if err := p.commit(ctx); err != nil {
+		return 0, err
+	}
+	return p.book.Durable(journal), nil
+}
+
+// recall asks the store about settlements that the book would have to remember
+// from long ago.
+func (p *Poster) recall(ctx context.Context, facts []Fact) error {
+	for i := range facts {
+		f := &facts[i]
+		if f.Posting == nil || !f.Posting.Final || !p.book.Unsettled(f.Posting.Request) {
+			continue
+		}
+		t, ok, err := p.store.Find(ctx, sluice.NewTransferID(f.Posting.Request.String(), "settle", 0))
+		if err != nil {
+			return fmt.Errorf("looking for the settlement of %s: %w", f.Posting.Request, err)
+		}
+		f.Booked, f.BookedBy = ok, t.JournalSeq
+	}
+	return nil
+}
+
+// Transfer books direct transfers as [Book.Transfer] does and returns once the
+// store has them. After an error of the store the outcome is unknown: the same
+// call again gives the answer.
+func (p *Poster) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]sluice.Transfer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.remember(ctx, transfers); err != nil {
+		return nil, err
+	}
+	made, err := p.book.Transfer(p.now(), transfers...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.commit(ctx); err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// remember has the book know of transfers that the store has.
+func (p *Poster) remember(ctx context.Context, transfers []sluice.Transfer) error {
+	for _, t := range transfers {
+		was, ok, err := p.store.Find(ctx, t.ID)
+		if err != nil {
+			return fmt.Errorf("looking for transfer %s: %w", t.ID, err)
+		}
+		if ok {
+			p.book.know(was)
+		}
+	}
+	return nil
+}
+
+// know puts a transfer of the store into the book's memory, without effect.
+func (b *Book) know(t sluice.Transfer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.direct.put(t.ID, t)
+}
+
+// Expire voids what is past its time and commits it; see [Book.Expire].
+func (p *Poster) Expire(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.book.Expire(p.now())
+	return p.commit(ctx)
+}
+
+// commit empties the outbox into the store.
+func (p *Poster) commit(ctx context.Context) error {
+	for {
+		batch := p.book.Take()
+		if batch.Empty() {
+			return nil
+		}
+		if err := p.store.Commit(ctx, batch); err != nil {
+			return fmt.Errorf("committing %d transfers: %w", len(batch.Transfers), err)
+		}
+		p.book.Committed(batch)
+	}
+}

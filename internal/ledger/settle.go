@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sluicegate/sluice"
+)
+
+// settling collects the transfers of one final posting.
+type settling struct {
+	b    *Book
+	p    *sluice.Posting
+	key  string // the request, as ids are derived from it
+	fact position
+	now  time.Time
+	made []sluice.Transfer
+	free []confirm // what may be spent once the store has this
+}
+
+// position is where in which journal something came from.
+type position struct {
+	journal string
+	seq     uint64
+}
+
+// transfer books one transfer of the settlement; the first is always
+// "settle" 0, so that no second settlement of the request can get past a store.
+func (s *settling) transfer(kind sluice.TransferKind, code sluice.TransferCode, from, to *account, amount sluice.Nanos, pending sluice.TransferID) {
+	t := sluice.Transfer{
+		ID:  sluice.NewTransferID(s.key, "settle", len(s.made)),
+		Txn: sluice.NewTransferID(s.key, "settle", 0), Debit: from.ID, Credit: to.ID, Amount: amount, Kind: kind, Pending: pending, Code: code,
+		Request: s.p.Request, Attempt: s.p.Attempt, PriceVersion: s.p.Price.Version,
+		Gateway: s.fact.journal, JournalSeq: s.fact.seq, BookedAt: s.now,
+	}
+	s.made = append(s.made, t)
+	if kind == sluice.TransferVoid {
+		return
+	}
+	from.add(-amount)
+	to.add(amount)
+	if to.Floor != sluice.NoFloor {
+		to.unconfirmed += amount
+		s.free = append(s.free, confirm{to, amount})
+	}
+}
+
+// settle resolves a request by its final posting and returns what it made.
+func (b *Book) settle(p *sluice.Posting, at position, now time.Time) ([]sluice.Transfer, []confirm) {
+	s := &settling{b: b, p: p, key: p.Request.String(), fact: at, now: now}
+	h := b.holds[p.Request]
+	code, rest := sluice.TransferOverage, p.Charge
+	var caps []capRest
+	if h == nil || !h.opened {
+		code = sluice.TransferLateSettle
+	}
+	if h != nil {
+		rest, caps = s.resolve(h)
+		b.drop(h)
+	}
+	s.overage(code, rest)
+	for _, c := range caps {
+		if part := min(c.rest, max(c.cap.available(), 0)); part > 0 {
+			s.transfer(sluice.TransferSingle, code, c.cap, b.account(sluice.HouseAccount(sluice.AccountCapSink, c.cap.Asset)), part, sluice.TransferID{})
+			c.cap.assert()
+		}
+	}
+	b.settled.put(p.Request, settlement{at.journal, at.seq, p.Charge})
+	return s.made, s.free
+}
+
+// capRest is what a cap has not mirrored of the charge yet.
+type capRest struct {
+	cap  *account
+	rest sluice.Nanos
+}
+
+// resolve posts the charge against the hold's pending transfers, in their order,
+// and voids what is not needed. It returns what they did not cover.
+func (s *settling) resolve(h *hold) (rest sluice.Nanos, caps []capRest) {
+	rest = s.p.Charge
+	for _, l := range h.legs {
+		left := &rest
+		if l.from.ID.Kind() == sluice.AccountCap {
+			i := slices.IndexFunc(caps, func(c capRest) bool { return c.cap == l.from })
+			if i < 0 {
+				i, caps = len(caps), append(caps, capRest{l.from, s.p.Charge})
+			}
+			left = &caps[i].rest
+		}
+		if l.pending.IsZero() {
+			continue // an extension: dropped, then spent as overage
+		}
+		post := min(l.amount, *left)
+		*left -= post
+		s.settleLeg(l, post)
+	}
+	return rest, caps
+}
+
+// settleLeg resolves one pending transfer.
+func (s *settling) settleLeg(l leg, post sluice.Nanos) {
+	l.from.Pending -= l.amount
+	if post > 0 {
+		s.transfer(sluice.TransferPost, sluice.TransferCharge, l.from, l.to, post, l.pending)
+	} else {
+		s.transfer(sluice.TransferVoid, sluice.TransferRelease, l.from, l.to, l.amount, l.pending)
+	}
+	if released := l.amount - post; released > 0 && l.from.Floor != sluice.NoFloor {
+		l.from.unconfirmed += released
+		s.free = append(s.free, confirm{l.from, released})
+	}
+	l.from.assert()
+}
+
+// overage takes what no pending transfer covered: from grants and wallet as far
+// as they reach, then from the receivable, or from the house if the customer
+// must not owe.
+func (s *settling) overage(code sluice.TransferCode, rest sluice.Nanos) {
+	if rest == 0 {
+		return
+	}
+	b, wallet := s.b, s.p.Wallet
+	legs, missing, err := b.legs(wallet, rest, s.now)
+	if err != nil {
+		missing = rest
+	}
+	for _, l := range legs {
+		s.transfer(sluice.TransferSingle, code, l.from, l.to, l.amount, sluice.TransferID{})
+		l.from.assert()
+	}
+	if missing == 0 {
+		return
+	}
+	debtor := sluice.OwnedAccount(sluice.AccountReceivable, owner(wallet), wallet.Asset())
+	if s.p.DebtForbidden || err != nil {
+		debtor = sluice.HouseAccount(sluice.AccountLoss, wallet.Asset())
+	}
+	s.transfer(sluice.TransferSingle, code, b.account(debtor), b.account(sluice.HouseAccount(sluice.AccountRevenue, wallet.Asset())), missing, sluice.TransferID{})
+}
+
+// cost books what an attempt cost the house.
+func (b *Book) cost(p *sluice.Posting, at position, now time.Time) []sluice.Transfer {
+	if p.Cost.Amount == 0 {
+		return nil
+	}
+	from, to := b.account(p.Cost.Debit), b.account(p.Cost.Credit)
+	id := sluice.NewTransferID(p.Request.String(), "cost", int(p.Attempt))
+	from.add(-p.Cost.Amount)
+	to.add(p.Cost.Amount)
+	return []sluice.Transfer{{
+		ID: id, Txn: id, Debit: from.ID, Credit: to.ID, Amount: p.Cost.Amount, Kind: sluice.TransferSingle, Code: sluice.TransferCost,
+		Request: p.Request, Attempt: p.Attempt, PriceVersion: p.Price.Version, Gateway: at.journal, JournalSeq: at.seq, BookedAt: now,
+	}}
+}

@@ -1,0 +1,239 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/journal"
+	"github.com/sluicegate/sluice/internal/ledger"
+)
+
+// examine compares the three books of a world that has settled.
+func (w *World) examine() Report {
+	o := oracle{World: w, charged: map[sluice.RequestID]sluice.Nanos{}, costs: map[sluice.RequestID]sluice.Nanos{}, entries: map[sluice.RequestID][]journal.Entry{}}
+	o.readLedger()
+	for _, g := range w.gateways {
+		o.readJournal(g)
+	}
+	for _, r := range w.requests {
+		o.request(r)
+	}
+	o.money()
+	rep := Report{
+		Violations: w.violations, Trace: w.trace, Yields: w.yields, Crashes: w.crashes, Transfers: len(w.db.transfers), Segments: o.segments,
+	}
+	for _, r := range w.requests {
+		switch {
+		case r.refused:
+			rep.Refused++
+		default:
+			rep.Admitted++
+		}
+		if o.charged[r.id] > 0 {
+			rep.Charged++
+		}
+	}
+	return rep
+}
+
+// oracle reads what the world left behind.
+type oracle struct {
+	*World
+	charged  map[sluice.RequestID]sluice.Nanos
+	costs    map[sluice.RequestID]sluice.Nanos
+	entries  map[sluice.RequestID][]journal.Entry
+	segments int
+}
+
+// readLedger checks the ledger by itself (I1 to I4, I12) and sums it up by
+// request.
+func (o *oracle) readLedger() {
+	for _, v := range ledger.Verify(o.db.list(), o.db.transfers) {
+		o.violate("%s: %s: %s", v.Invariant, v.Subject, v.Message)
+	}
+	if o.books.book != nil {
+		figures := o.books.book.Check(o.now, time.Minute)
+		for _, v := range figures.Violations {
+			o.violate("%s in memory: %s: %s", v.Invariant, v.Subject, v.Message)
+		}
+		o.sameBalances()
+	}
+	for _, a := range o.db.anomalies {
+		o.violate("anomaly: %+v", a)
+	}
+	for _, a := range o.db.accounts {
+		if a.Pending != 0 {
+			o.violate("I12: %s still has %s pending", a.ID, a.Pending)
+		}
+	}
+	for _, t := range o.db.transfers {
+		moves := t.Kind == sluice.TransferSingle || t.Kind == sluice.TransferPost
+		switch {
+		case t.Code == sluice.TransferCost:
+			o.costs[t.Request] += t.Amount
+		case moves && strings.HasPrefix(string(t.Credit), string(sluice.AccountRevenue)):
+			o.charged[t.Request] += t.Amount
+		}
+	}
+}
+
+// sameBalances compares memory and store (I7, without Redis).
+func (o *oracle) sameBalances() {
+	for _, a := range o.db.accounts {
+		b, ok := o.books.book.Balance(a.ID)
+		if !ok || b.Posted != a.Posted || b.Pending != a.Pending {
+			o.violate("I7: %s has %s posted in the store and %s in memory", a.ID, a.Posted, b.Posted)
+		}
+	}
+}
+
+// readJournal reads everything a gateway ever journaled, what was truncated
+// included (I11).
+func (o *oracle) readJournal(g *node) {
+	whole := newDisk(o.World)
+	for name, content := range g.disk.archive {
+		if strings.HasPrefix(string(content), "SLUICEJ1") && len(content) > 72 {
+			whole.files[name] = &file{d: whole, content: content}
+		}
+	}
+	maps.Copy(whole.files, g.disk.files)
+	j, rec, err := journal.OpenJournal(journal.Config{Disk: whole})
+	if err != nil {
+		o.violate("I11: the archive of %s: %v", g.name, err)
+		return
+	}
+	o.segments += rec.Segments
+	for _, d := range rec.Damage {
+		o.violate("I11: the archive of %s: %+v", g.name, d)
+	}
+	if rec.Unfinished > 0 {
+		o.violate("I5: %d requests of %s have an OPEN and no TERMINAL", rec.Unfinished, g.name)
+	}
+	reader := j.Reader(0)
+	for {
+		e, ok, err := reader.Next()
+		if err != nil || e.Kind == journal.Lost {
+			o.violate("I11: reading the archive of %s: %+v %v", g.name, e, err)
+		}
+		if err != nil || !ok {
+			return
+		}
+		o.entries[e.Request] = append(o.entries[e.Request], e)
+	}
+}
+
+// request holds one request's traces against each other.
+func (o *oracle) request(r *request) {
+	opens, ends := map[uint16]int{}, map[uint16]int{}
+	finals, journaled, costs := 0, sluice.Nanos(0), sluice.Nanos(0)
+	for _, e := range o.entries[r.id] {
+		switch e.Kind {
+		case journal.Open:
+			opens[e.Attempt]++
+		case journal.Terminal:
+			ends[e.Attempt]++
+			costs += e.Posting.Cost.Amount
+			if e.Posting.Final {
+				finals++
+				journaled = e.Posting.Charge
+				o.recompute(r, e.Posting)
+			}
+		}
+	}
+	for attempt, n := range opens {
+		if n != 1 || ends[attempt] != 1 {
+			o.violate("I5: request %d, attempt %d: %d OPEN, %d TERMINAL", r.n, attempt, n, ends[attempt])
+		}
+	}
+	if len(opens) > 0 && finals != 1 {
+		o.violate("I5: request %d has %d final TERMINALs", r.n, finals)
+	}
+	charged := o.charged[r.id]
+	if charged != journaled {
+		o.violate("I6: request %d: the journal says %s, the ledger %s", r.n, journaled, charged)
+	}
+	if costs != o.costs[r.id] {
+		o.violate("I6: request %d cost %s by the journal, %s by the ledger", r.n, costs, o.costs[r.id])
+	}
+	o.upstream(r, charged, opens)
+}
+
+// recompute prices a charge again from what was used (I6).
+func (o *oracle) recompute(r *request, p *sluice.Posting) {
+	if p.Charge == 0 {
+		return
+	}
+	v, ok := o.prices.Version(p.Price.Version)
+	if !ok {
+		o.violate("I6: request %d was priced by version %d", r.n, p.Price.Version)
+		return
+	}
+	if again, err := v.Charge(p.Quantities, p.Price.Multiplier); err != nil || again != p.Charge {
+		o.violate("I6: request %d was charged %s, its usage costs %s, %v", r.n, p.Charge, again, err)
+	}
+}
+
+// upstream holds a request against what the upstream served.
+func (o *oracle) upstream(r *request, charged sluice.Nanos, opens map[uint16]int) {
+	if r.refused && (len(r.calls) > 0 || charged != 0) {
+		o.violate("request %d was refused, called %d times and charged %s", r.n, len(r.calls), charged)
+	}
+	forgiven := o.opts.Fast && o.powerLoss // fast promises nothing for a power loss
+	for _, c := range r.calls {
+		if opens[c.attempt] == 0 && !forgiven {
+			o.violate("I5: request %d, attempt %d reached the upstream without an OPEN", r.n, c.attempt)
+		}
+	}
+	most := sluice.Nanos(0)
+	if len(r.calls) > 0 && int(r.calls[len(r.calls)-1].attempt) > r.failures {
+		most = charge(r, r.calls[len(r.calls)-1].served)
+	}
+	if charged > most {
+		o.violate("request %d was charged %s, the upstream served %s", r.n, charged, most)
+	}
+	switch {
+	case forgiven:
+	case (r.safe || r.ended && !r.crashed) && charged != r.charge:
+		o.violate("request %d was charged %s, its ending says %s (last frame %v)", r.n, charged, r.charge, r.last)
+	case r.crashed && charged < r.proven:
+		o.violate("request %d was charged %s, PROGRESS had %s", r.n, charged, r.proven)
+	}
+}
+
+// money checks that what came in is there: topped up, spent, or expired.
+func (o *oracle) money() {
+	balance := func(id sluice.AccountID) sluice.Nanos {
+		if a := o.db.accounts[id]; a != nil {
+			return a.Posted
+		}
+		return 0
+	}
+	in := sluice.Nanos(0)
+	for _, t := range o.topUps {
+		i, ok := o.db.byID[t.transfer().ID]
+		if ok != t.booked && !(ok && t.barred) || ok && o.db.transfers[i].Amount != t.amount {
+			o.violate("top-up %d: answered %v, in the books %v", t.n, t.booked, ok)
+		}
+		if ok {
+			in += t.amount
+		}
+	}
+	if cash := -balance(sluice.HouseAccount(sluice.AccountCash, asset)); cash != in {
+		o.violate("%s was paid in, the books have %s", in, cash)
+	}
+	spent := sluice.Nanos(0)
+	for _, r := range o.requests {
+		spent += o.charged[r.id]
+	}
+	if revenue := balance(sluice.HouseAccount(sluice.AccountRevenue, asset)); revenue != spent {
+		o.violate("I8: requests were charged %s, revenue is %s", spent, revenue)
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.db.accounts)) {
+		if id.Kind() == sluice.AccountGrant && !o.db.accounts[id].ExpiresAt.After(o.now) && balance(id) != 0 {
+			o.violate("grant %s has expired and holds %s", id, balance(id))
+		}
+	}
+}
