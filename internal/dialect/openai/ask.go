@@ -8,6 +8,7 @@ import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+	"github.com/sluicegate/sluice/internal/dialect/responses"
 )
 
 // Limits on what one request may ask for.
@@ -50,6 +51,9 @@ type reading struct {
 	options, include jsonscan.Value
 	size             size
 	front            front
+	// responses and outline are set where the body is one of the Responses API.
+	responses *responses.Front
+	outline   responses.Outline
 }
 
 // span is a piece of the body.
@@ -75,16 +79,19 @@ func newAsk(op dialect.Operation, h *sluice.Head, body []byte) (*dialect.Ask, er
 	if err != nil {
 		return nil, err
 	}
-	if a.form {
+	switch {
+	case a.endpoint.responses:
+		err = a.readResponses()
+	case a.form:
 		err = a.readForm(boundary)
-	} else {
+	default:
 		err = a.readJSON()
 	}
 	if err != nil {
 		return nil, err
 	}
 	a.ask.InputUpper, a.ask.InputEstimate = a.size.tokens()
-	if a.endpoint.name == opChat || a.endpoint.name == opEmbeddings {
+	if !a.endpoint.responses && (a.endpoint.name == opChat || a.endpoint.name == opEmbeddings) {
 		a.front.ask, a.ask.Front = &a.ask, &a.front
 	}
 	return &a.ask, nil

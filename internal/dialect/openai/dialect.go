@@ -34,8 +34,10 @@ var _ dialect.Dialect = flavor{}
 //     with what their providers make of the protocol.
 //
 // All of them read the settings organization and project (sent as
-// OpenAI-Organization and OpenAI-Project) and stream_usage (false for a target
-// that refuses stream_options).
+// OpenAI-Organization and OpenAI-Project), stream_usage (false for a target
+// that refuses stream_options), responses (whether the target has the Responses
+// API; true for openai and azure-openai unless stated) and api (chat or
+// responses: by which of them conversations of other protocols are sent).
 func Dialects() []dialect.Dialect {
 	list := make([]dialect.Dialect, len(presets))
 	for i := range presets {
@@ -80,10 +82,12 @@ func checkSettings(settings map[string]any) error {
 			var s string
 			s, ok = value.(string)
 			ok = ok && !strings.ContainsFunc(s, isControl)
-		case "stream_usage":
+		case "stream_usage", "responses":
 			_, ok = value.(bool)
+		case "api":
+			ok = value == "chat" || value == "responses"
 		default:
-			return sluice.Errorf(sluice.CodeInvalidRequest, "unknown setting; organization, project and stream_usage are known").At("/settings/" + name)
+			return sluice.Errorf(sluice.CodeInvalidRequest, "unknown setting; organization, project, stream_usage, responses and api are known").At("/settings/" + name)
 		}
 		if !ok {
 			return sluice.Errorf(sluice.CodeInvalidRequest, "the setting has the wrong type").At("/settings/" + name)
@@ -138,7 +142,13 @@ func (f flavor) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, er
 		}
 	}
 	a, ok := ask.Detail.(*asked)
-	if !ok || a.endpoint == nil {
+	own := ok && a.endpoint != nil
+	switch {
+	case own && prepared.responses.passes(a.endpoint):
+		return prepared.responses.pass(a, account), nil
+	case prepared.responses.takes(ask.Operation):
+		return convert.Open(ask, account, &prepared.responses)
+	case !own || a.endpoint.responses:
 		return convert.Open(ask, account, prepared)
 	}
 	a.leg.start(a, prepared, account)

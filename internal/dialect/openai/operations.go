@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/responses"
 )
 
 // The names of operations, as models and records use them.
@@ -34,11 +35,15 @@ type endpoint struct {
 	streams bool
 	// binary tells that a success need not be JSON.
 	binary bool
+	// responses tells that its bodies are those of the Responses API.
+	responses bool
 }
 
 // endpoints are the operations that leave nothing behind at the target.
 var endpoints = []endpoint{
 	{path: "/chat/completions", name: opChat, json: true, model: true, streams: true},
+	{path: responses.Path, name: opChat, json: true, model: true, streams: true, responses: true},
+	{path: responses.CountPath, name: dialect.OpCount, json: true, model: true, responses: true},
 	{path: "/completions", name: opCompletions, json: true, model: true, streams: true},
 	{path: "/embeddings", name: opEmbeddings, json: true, model: true},
 	{path: "/images/generations", name: opImages, json: true, model: true, streams: true},

@@ -22,6 +22,8 @@ type plan struct {
 	fields []sluice.Field
 	// quoted are the provider's own names of models as JSON.
 	quoted map[string][]byte
+	// responses is the account as the Responses API reaches it.
+	responses responsesPeer
 	// states says that the target can be asked for usage in streams.
 	states bool
 }
@@ -49,6 +51,7 @@ func (f flavor) prepare(account *dialect.Account) (*plan, error) {
 	for _, name := range account.Provider.ModelMap {
 		p.quoted[name] = quote(name)
 	}
+	p.responses = p.responsesOf(account.Provider)
 	enabled, set := account.Provider.Settings["stream_usage"].(bool)
 	p.states = enabled || !set && !f.quirks.silent
 	return p, nil

@@ -67,7 +67,7 @@ func (f *Front) Writer(info form.Info) form.Writer {
 // same id.
 func (f *Front) Failed(info form.Info, fault json.RawMessage) []byte {
 	at := place{id: responseID(info.RequestID), created: info.Created}
-	if f.place != nil {
+	if f.place != nil && f.place.id != "" {
 		at = *f.place
 	}
 	w := writer{front: f, info: info, streamed: true, place: at, status: "failed", fault: fault}
