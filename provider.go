@@ -10,7 +10,8 @@ import (
 // which credential opens it and which models it serves.
 type Provider struct {
 	Meta
-	// Type is the dialect: openai, openai-compatible, azure-openai or demo.
+	// Type is the dialect, for instance openai, anthropic, gemini, deepseek or
+	// demo; docs/dialects lists them.
 	Type string `json:"type" maxLength:"64"`
 	// BaseURL is the root that operation paths are appended to, for instance
 	// https://api.openai.com/v1; demo needs none.
