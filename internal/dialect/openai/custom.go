@@ -17,8 +17,8 @@ type custom struct {
 	choice int
 	// key is the provider's, own the emitter's: providers use theirs twice.
 	key, own, id string
-	arguments []byte
-	told      bool
+	arguments    []byte
+	told         bool
 }
 
 // beginCustom begins such a call, or adds to one whose name is repeated.
