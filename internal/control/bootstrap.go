@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/store"
@@ -35,7 +36,7 @@ func (c *Control) checkMasterKey(ctx context.Context) error {
 
 // Bootstrap makes sure that what every installation needs exists - the tenant
 // platform and the built-in roles, and on the first start the group default,
-// shared with all, and the LLM route openai - and publishes the first snapshot.
+// shared with all, and the routes of the LLM surfaces - and publishes the first snapshot.
 // It is idempotent and changes nothing that an operator has changed or deleted.
 func (c *Control) Bootstrap(ctx context.Context) error {
 	s := c.As(System())
@@ -55,18 +56,35 @@ func (c *Control) Bootstrap(ctx context.Context) error {
 	return err
 }
 
-// firstStart creates what an operator may later change or delete.
+// firsts are the objects that an operator may later change or delete, by the
+// version of the bootstrap that brought them: an older installation gets the
+// later ones, once.
+func firsts() [][]sluice.Object {
+	return [][]sluice.Object{
+		{defaultGroup(), openAIRoute()},
+		{anthropicRoute(), anthropicModelsRoute(), geminiRoute()},
+	}
+}
+
+// firstStart creates what this installation has not been given yet.
 func (s *Session) firstStart(tx *store.Tx) error {
-	done, err := tx.Setting(settingBootstrap)
-	if err != nil || done != "" {
+	text, err := tx.Setting(settingBootstrap)
+	if err != nil {
 		return err
 	}
-	for _, o := range []sluice.Object{defaultGroup(), openAIRoute()} {
-		if err := s.ensure(tx, o); err != nil {
-			return err
+	done, _ := strconv.Atoi(text) // none, on the first start
+	all := firsts()
+	if done >= len(all) {
+		return nil
+	}
+	for _, objects := range all[done:] {
+		for _, o := range objects {
+			if err := s.ensure(tx, o); err != nil {
+				return err
+			}
 		}
 	}
-	return tx.SetSetting(settingBootstrap, "1")
+	return tx.SetSetting(settingBootstrap, strconv.Itoa(len(all)))
 }
 
 // ensure creates an object of the platform unless it exists.
@@ -132,10 +150,34 @@ func defaultGroup() sluice.Object {
 // openAIRoute serves the OpenAI surface at its own paths. Its priority is low,
 // so that any route of an operator's wins.
 func openAIRoute() sluice.Object {
+	return surfaceRoute("openai", "openai", "The OpenAI API for every key.", -100, "/v1/*")
+}
+
+// anthropicRoute serves the Anthropic surface; its paths are more exact than
+// those of openAIRoute.
+func anthropicRoute() sluice.Object {
+	return surfaceRoute("anthropic", "anthropic", "The Anthropic API for every key.", -100, "/v1/messages", "/v1/messages/*")
+}
+
+// anthropicModelsRoute tells the two lists of models at one path apart: clients
+// of Anthropic's API always say which version of it they speak.
+func anthropicModelsRoute() sluice.Object {
+	r := surfaceRoute("anthropic-models", "anthropic", "Anthropic's list of models, at a path that OpenAI's API has too.", -99, "/v1/models", "/v1/models/*")
+	r.Vars = []any{[]any{"http_anthropic_version", "~~", "."}}
+	return r
+}
+
+// geminiRoute serves the Gemini surface.
+func geminiRoute() sluice.Object {
+	return surfaceRoute("gemini", "gemini", "The Gemini API for every key.", -100, "/v1beta/*")
+}
+
+// surfaceRoute is a route of an LLM surface that takes keys.
+func surfaceRoute(name, surface, about string, priority int, paths ...string) *sluice.Route {
 	r := &sluice.Route{
-		Paths: []string{"/v1/*"}, Priority: -100, Surface: "openai",
+		Paths: paths, Priority: priority, Surface: surface,
 		Plugins: map[string]json.RawMessage{"key-auth": json.RawMessage(`{}`)},
 	}
-	r.Name, r.Tenant, r.Description = "openai", sluice.PlatformTenant, "The OpenAI API for every key."
+	r.Name, r.Tenant, r.Description = name, sluice.PlatformTenant, about
 	return r
 }

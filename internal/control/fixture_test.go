@@ -125,7 +125,9 @@ func (dialects) CheckProvider(p *sluice.Provider) error {
 	}
 	return nil
 }
-func (dialects) KnownSurface(name string) bool { return name == "openai" }
+func (dialects) KnownSurface(name string) bool {
+	return name == "openai" || name == "anthropic" || name == "gemini"
+}
 
 func must(t *testing.T, err error) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/control"
+	"github.com/sluicegate/sluice/internal/store"
 )
 
 // Lost if it fails: people read other people's requests.
@@ -104,10 +105,29 @@ func TestBootstrapKeepsWhatOperatorsChanged(t *testing.T) {
 	must(t, s.Routes().Delete(ctx, "", "openai", sluice.WriteOptions{}))
 	_, err = s.Groups().Patch(ctx, "", "default", json.RawMessage(`{"max_attempts":7}`), sluice.WriteOptions{})
 	must(t, err)
-	before := p.snapshot().Revision
+	before := p.snapshot()
 	must(t, p.Bootstrap(ctx))
 	after := p.snapshot()
-	if after.Revision != before || len(after.Routes) != 0 || after.Groups[0].MaxAttempts != 7 {
+	if after.Revision != before.Revision || len(after.Routes) != 3 || after.Groups[0].MaxAttempts != 7 {
 		t.Errorf("bootstrap changed something: %+v", after)
+	}
+}
+
+// Lost if it fails: an installation that an older version made never gets the
+// routes of new surfaces, or gets back what its operator deleted.
+func TestBootstrapAddsWhatIsNewOnce(t *testing.T) {
+	p := fresh(t)
+	ctx, s := t.Context(), p.system()
+	for _, name := range []string{"openai", "anthropic", "anthropic-models", "gemini"} {
+		must(t, s.Routes().Delete(ctx, "", name, sluice.WriteOptions{}))
+	}
+	must(t, p.db.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting("bootstrapped", "1") }))
+	must(t, p.Bootstrap(ctx))
+	names := []string{}
+	for _, r := range p.snapshot().Routes {
+		names = append(names, r.Name)
+	}
+	if got := strings.Join(names, " "); got != "anthropic anthropic-models gemini" {
+		t.Errorf("an older installation has %s", got)
 	}
 }
