@@ -68,7 +68,7 @@ func (c *chat) take(ev *form.Event) (err error) {
 		if !peer.Plausible(&ev.Usage) {
 			return nil
 		}
-		c.stated, c.isStated = ev.Usage, true
+		c.stated, c.isStated, c.isBegun = ev.Usage, !ev.Partial, true
 	case form.EventDelta:
 		c.text += int64(len(ev.Text))
 	}
@@ -166,7 +166,11 @@ func (c *chat) Usage() (sluice.Usage, sluice.UsageSource) {
 	case c.document.Empty() && (c.events == nil || !c.events.Begun()):
 		return sluice.Usage{}, sluice.UsageNone
 	}
-	u := sluice.Usage{Input: c.ask.InputEstimate, Output: (c.text + bytesUsual - 1) / bytesUsual}
+	u := sluice.Usage{Input: c.ask.InputEstimate}
+	if c.isBegun {
+		u = c.stated // of the input only
+	}
+	u.Output = (c.text + bytesUsual - 1) / bytesUsual
 	if most := c.ask.MaxTokens * c.ask.Choices; most > 0 {
 		u.Output = min(u.Output, most)
 	}

@@ -24,6 +24,8 @@ type exchange struct {
 	// stated is the provider's usage, if it stated one.
 	stated   sluice.Usage
 	isStated bool
+	// isBegun tells that stated holds at least the input.
+	isBegun bool
 }
 
 // info is what writers add to an answer.

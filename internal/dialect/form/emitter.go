@@ -156,6 +156,14 @@ func (e *Emitter) Usage(u sluice.Usage) error {
 	return e.tell()
 }
 
+// InputUsage tells what the provider stated of the input before the answer; what
+// it says of the output is not told.
+func (e *Emitter) InputUsage(u sluice.Usage) error {
+	u.Output, u.Reasoning, u.AudioOutput, u.Image = 0, 0, 0, 0
+	e.ev = Event{Kind: EventUsage, Usage: u, Partial: true}
+	return e.tell()
+}
+
 // Ping passes on that the provider is alive.
 func (e *Emitter) Ping() error {
 	e.ev = Event{Kind: EventPing}

@@ -41,8 +41,10 @@ type Event struct {
 	Reason       StopReason
 	StopSequence string
 	// Usage is what was stated so far for the whole request; a later one
-	// replaces it.
-	Usage sluice.Usage
+	// replaces it. Partial tells that it is of the input only, before the output
+	// is known.
+	Usage   sluice.Usage
+	Partial bool
 	// ID and Created are the provider's, at the start; "" and 0 when it gave
 	// none.
 	ID      string

@@ -102,7 +102,7 @@ func (l *leg) take(ev *sse.Event, data []byte) error {
 		l.reading.Usage, l.reading.Stated = before.Usage, before.Stated
 	}
 	l.pass(ev, data)
-	l.released = l.released || class != Lifecycle || len(l.out) > maxLifecycle
+	l.released = l.released || class != Lifecycle || len(l.out) > maxLifecycle+l.request.Echo
 	l.ended = l.ended || class == Last || class == Closed
 	l.closed = class == Closed
 	return nil
@@ -222,7 +222,11 @@ func (l *leg) Usage() (sluice.Usage, sluice.UsageSource) {
 	case l.document.Empty() && (l.events == nil || !l.events.Begun()):
 		return sluice.Usage{}, sluice.UsageNone
 	}
-	u := sluice.Usage{Input: l.ask.InputEstimate, Output: (l.reading.Text + bytesUsual - 1) / bytesUsual}
+	u := sluice.Usage{Input: l.ask.InputEstimate}
+	if l.reading.Input {
+		u = l.reading.Usage
+	}
+	u.Output = (l.reading.Text + bytesUsual - 1) / bytesUsual
 	if most := l.ask.MaxTokens * l.ask.Choices; most > 0 {
 		u.Output = min(u.Output, most)
 	}

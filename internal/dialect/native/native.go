@@ -22,6 +22,9 @@ type Request struct {
 	Body [][]byte
 	// Fields are added to those of the account.
 	Fields []sluice.Field
+	// Echo is how many bytes of the request the events before content may repeat:
+	// that much more of them is held back.
+	Echo int
 	// Array tells that the client wants the events of a stream as the elements
 	// of a JSON array; the provider sends server-sent events all the same.
 	Array bool
@@ -32,6 +35,9 @@ type Reading struct {
 	// Usage is what the provider stated so far, if Stated.
 	Usage  sluice.Usage
 	Stated bool
+	// Input tells that Usage holds what was stated of the input, before the
+	// output is known.
+	Input bool
 	// Text is how many bytes of output have come, for estimates.
 	Text int64
 }
