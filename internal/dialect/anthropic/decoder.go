@@ -53,15 +53,21 @@ func (d *decoder) Event(_, data []byte) error {
 	return nil
 }
 
-// message takes the message's head. Its usage is kept until the last one: its
-// output has only just begun.
+// message takes the message's head. Its usage is believed of the input only: the
+// output has just begun.
 func (d *decoder) message(data []byte, message jsonscan.Value) error {
 	if message.Kind != jsonscan.Object {
 		return peer.Broken("its first event holds no message")
 	}
-	d.usage.take(data, jsonscan.Find(data, message, "usage"))
 	id, _ := jsonscan.Text(data, jsonscan.Find(data, message, "id"))
-	return d.out.Start(id, 0)
+	if err := d.out.Start(id, 0); err != nil {
+		return err
+	}
+	d.usage.take(data, jsonscan.Find(data, message, "usage"))
+	if u, ok := d.usage.begun(); ok {
+		return d.out.InputUsage(u)
+	}
+	return nil
 }
 
 // end takes why the answer ended and what it used.
@@ -102,7 +108,8 @@ func (d *decoder) Whole(doc []byte) error {
 	if content.Kind != jsonscan.Array {
 		return peer.Broken("it holds no content")
 	}
-	if err := d.message(doc, root); err != nil {
+	id, _ := jsonscan.Text(doc, jsonscan.Find(doc, root, "id"))
+	if err := d.out.Start(id, 0); err != nil {
 		return err
 	}
 	for e := content.Elements(doc); e.Next(); {

@@ -11,8 +11,8 @@ type protocol struct{ counting bool }
 
 var _ native.Protocol = protocol{}
 
-// Event implements [native.Protocol]. What message_start states is kept but not
-// believed until message_delta: its output has only just begun.
+// Event implements [native.Protocol]. What message_start states is
+// believed of the input only: the output has just begun.
 func (protocol) Event(_, data []byte, r *native.Reading) (native.Class, error) {
 	root := jsonscan.At(data, 0)
 	kind, _ := jsonscan.Span(data, jsonscan.Find(data, root, "type"))
@@ -41,8 +41,8 @@ func start(data []byte, root jsonscan.Value, r *native.Reading) error {
 	}
 	var s stated
 	s.take(data, jsonscan.Find(data, message, "usage"))
-	if u, ok := s.usage(); ok {
-		r.Usage = u
+	if u, ok := s.begun(); ok {
+		r.Usage, r.Input = u, true
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 // delta, because only that tells what it is: it keeps nothing but numbers.
 type streamWriter struct {
 	ending
-	begun bool
+	started bool
 	// next is the index of the next block, open the deltas of the one that is
 	// open, "" between blocks.
 	next int
@@ -41,7 +41,7 @@ func (w *streamWriter) Write(to []byte, ev *form.Event) ([]byte, error) {
 	case form.EventPartStop:
 		to = w.stop(to)
 	case form.EventPing:
-		if w.begun {
+		if w.started {
 			to = append(to, "event: ping\ndata: {\"type\":\"ping\"}\n\n"...)
 		}
 	}
@@ -60,10 +60,10 @@ func (w *streamWriter) End(to []byte) ([]byte, error) {
 // begin writes message_start before the first block, by when the provider may
 // have stated the input.
 func (w *streamWriter) begin(to []byte) []byte {
-	if w.begun {
+	if w.started {
 		return to
 	}
-	w.begun = true
+	w.started = true
 	to = append(to, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
 	to = append(w.appendHead(to), `],"stop_reason":null,"stop_sequence":null,"usage":`...)
 	to = appendUsage(to, w.use())

@@ -73,6 +73,14 @@ func (s *stated) usage() (u sluice.Usage, ok bool) {
 	return u, (s.input.set || s.output.set) && peer.Plausible(&u)
 }
 
+// begun is what was stated of the input before the answer; ok is false when that
+// is nothing, as with targets that count at the end.
+func (s *stated) begun() (u sluice.Usage, ok bool) {
+	u, ok = s.usage()
+	u.Output, u.Reasoning = 0, 0
+	return u, ok && u.Total() > 0
+}
+
 // appendUsage renders a usage. What this API has no class for is part of the sum
 // that it belongs to.
 func appendUsage(to []byte, u *sluice.Usage) []byte {

@@ -14,9 +14,10 @@ const bytesUsual = 4
 
 // ending is what a writer learns for the end of an answer.
 type ending struct {
-	info   form.Info
-	usage  sluice.Usage
-	stated bool
+	info form.Info
+	// usage is what was stated, stated of the whole and begun of the input.
+	usage         sluice.Usage
+	stated, begun bool
 	// text is how many bytes of output have come, called whether a call has.
 	text     int64
 	called   bool
@@ -28,7 +29,7 @@ type ending struct {
 func (e *ending) take(ev *form.Event) {
 	switch ev.Kind {
 	case form.EventUsage:
-		e.usage, e.stated = ev.Usage, true
+		e.usage, e.stated, e.begun = ev.Usage, !ev.Partial, true
 	case form.EventDelta:
 		e.text += int64(len(ev.Text))
 	case form.EventPartStart:
@@ -43,10 +44,14 @@ func (e *ending) id() string { return "msg_" + strings.ReplaceAll(e.info.Request
 
 // use is the usage so far, estimated where the provider stated none.
 func (e *ending) use() *sluice.Usage {
-	if e.stated {
-		return &e.usage
+	u := e.usage
+	if !e.begun {
+		u.Input = e.info.InputEstimate
 	}
-	return &sluice.Usage{Input: e.info.InputEstimate, Output: (e.text + bytesUsual - 1) / bytesUsual}
+	if !e.stated {
+		u.Output = (e.text + bytesUsual - 1) / bytesUsual
+	}
+	return &u
 }
 
 // appendStop appends stop_reason and stop_sequence.
