@@ -103,7 +103,8 @@ func (d *chatDecoder) thinking(c *config, field string) error {
 		return nil
 	}
 	r := &d.chat.Reasoning
-	r.Field, r.Shown, r.Budget = field, t.IncludeThoughts, (*int64)(t.ThinkingBudget)
+	shown := t.IncludeThoughts != nil && *t.IncludeThoughts // they are not by habit
+	r.Field, r.Shown, r.Budget = field, &shown, (*int64)(t.ThinkingBudget)
 	switch level := strings.ToLower(t.ThinkingLevel); level {
 	case "", "thinking_level_unspecified":
 	case "minimal", "low", "medium", "high":

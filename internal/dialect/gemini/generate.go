@@ -65,7 +65,9 @@ func (e *encoder) format(g *generation) error {
 // table.
 func (e *encoder) thinking(g *generation) error {
 	r := e.chat.Reasoning
-	shown := r.Shown != nil && *r.Shown
+	// Clients that state a budget are those of protocols that show thoughts
+	// unless they are told not to.
+	shown := r.Shown == nil && r.Budget != nil || r.Shown != nil && *r.Shown
 	if !r.Stated() && !shown {
 		return nil
 	}

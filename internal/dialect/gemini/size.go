@@ -91,6 +91,13 @@ func (r *reading) readPart(part jsonscan.Value, content, index int) error {
 	body := r.ask.Body
 	for m := part.Members(body); m.Next(); {
 		switch v := m.Value(); camel(string(m.Key())) {
+		case "functionResponse":
+			shown := jsonscan.Find(body, v, "parts")
+			for e := shown.Elements(body); e.Next(); {
+				if err := r.readPart(e.Value(), content, index); err != nil {
+					return err
+				}
+			}
 		case "inlineData":
 			n := int64(v.End - v.Start)
 			r.size.text -= n

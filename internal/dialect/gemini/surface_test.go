@@ -58,6 +58,10 @@ func TestAskSaysWhatTheBodyAsksFor(t *testing.T) {
 	if ask.InputEstimate > 1200 || ask.InputUpper < 16_000 || ask.InputUpper > 20_000 {
 		t.Errorf("a picture counts by its bytes: %d, at most %d", ask.InputEstimate, ask.InputUpper)
 	}
+	ask, _ = open(t, "/v1beta/models/m:generateContent", `{"contents":[{"parts":[{"functionResponse":{"name":"f","response":{},"parts":[{"inlineData":{"mimeType":"image/png","data":"`+string(make64(40_000))+`"}}]}}]}]}`)
+	if !ask.NeedsVision || ask.InputEstimate > 1200 {
+		t.Errorf("a picture in a tool's answer counts by its bytes: %d", ask.InputEstimate)
+	}
 	ask, _ = open(t, "/v1beta/models/m:generateContent?alt=sse", `{"contents":{"parts":[{"text":"x"}]},"tools":[{"functionDeclarations":[]},{"googleSearch":{}}]}`)
 	if ask.Stream || ask.NeedsVision || ask.NeedsFunctions || ask.NeedsToolChoice || ask.Choices != 1 {
 		t.Errorf("%+v", ask)
