@@ -108,3 +108,13 @@ func TestAssistantPartsWithoutAPlace(t *testing.T) {
 		t.Errorf("%v, dropped %v", err, target.Dropped)
 	}
 }
+
+// prepare makes the plan of an account of OpenAI.
+func prepare(tb testing.TB, account dialect.Account) any {
+	tb.Helper()
+	plan, err := openai.Dialects()[0].(dialect.Preparer).Prepare(account)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return plan
+}

@@ -54,7 +54,15 @@ type answerChoice struct {
 }
 
 // Event implements [form.Decoder].
-func (d *decoder) Event(_, data []byte) error { return d.read(data, false) }
+func (d *decoder) Event(_, data []byte) error {
+	// The first event names the answer and its choice.
+	if len(d.endings) > 0 && d.endings[0].choice == 0 {
+		if text, plain := plainText(data); plain {
+			return d.emitter.Text(0, text)
+		}
+	}
+	return d.read(data, false)
+}
 
 // Whole implements [form.Decoder].
 func (d *decoder) Whole(doc []byte) error {
