@@ -30,8 +30,8 @@ type finished struct {
 	reason, message string
 }
 
-// most is the most of a call's arguments that is gathered.
-const most = 4 << 20
+// maxArguments is the most of a call's arguments that is gathered.
+const maxArguments = 4 << 20
 
 // take reads an event and returns the part that is to be told, if there is one.
 func (a *answer) take(ev *form.Event) (p part, ok bool, err error) {
@@ -76,8 +76,8 @@ func (a *answer) delta(ev *form.Event) (p part, ok bool, err error) {
 	case form.PartReasoning:
 		return a.thought(ev)
 	case form.PartCall:
-		if len(a.arguments)+len(ev.Text) > most {
-			return part{}, false, sluice.Errorf(sluice.CodeProviderTooLarge, "the provider's answer holds a call with more than %d bytes of arguments", most)
+		if len(a.arguments)+len(ev.Text) > maxArguments {
+			return part{}, false, sluice.Errorf(sluice.CodeProviderTooLarge, "the provider's answer holds a call with more than %d bytes of arguments", maxArguments)
 		}
 		a.arguments = append(a.arguments, ev.Text...)
 	}
