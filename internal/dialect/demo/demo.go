@@ -119,9 +119,10 @@ func (*Dialect) Check(p *sluice.Provider) error {
 	return err
 }
 
-// Open implements [dialect.Dialect] for asks of the OpenAI surface.
+// Open implements [dialect.Dialect] for chats, completions and embeddings, and
+// for whatever can be translated into them.
 func (d *Dialect) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, error) {
-	if !answers(ask.Operation.Path) {
+	if ask.Front == nil && !answers(ask.Operation.Path) {
 		return nil, sluice.Errorf(sluice.CodeUnsupported, "the demo provider does not answer %s", ask.Operation.Path)
 	}
 	s, err := readSettings(account.Provider.Settings)
@@ -140,7 +141,7 @@ func (d *Dialect) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, 
 	return &leg{Leg: wire, outbound: &outbound{settings: s, now: d.now}}, nil
 }
 
-// answers reports whether there is an answer for the path.
+// answers reports whether there is an answer for a path of the OpenAI surface.
 func answers(path string) bool {
 	return path == "/chat/completions" || path == "/completions" || path == "/embeddings"
 }
@@ -151,5 +152,11 @@ type leg struct {
 	outbound *outbound
 }
 
-// Outbound implements [dialect.Leg].
-func (l *leg) Outbound() sluice.Outbound { return l.outbound }
+// Outbound implements [dialect.Leg]; a leg that answers by itself needs no
+// provider.
+func (l *leg) Outbound() sluice.Outbound {
+	if own := l.Leg.Outbound(); own != nil {
+		return own
+	}
+	return l.outbound
+}
