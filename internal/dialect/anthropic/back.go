@@ -183,11 +183,11 @@ func (e *encoder) sampling() error {
 			return err
 		}
 	}
-	if !dropped["temperature"] {
-		e.out.Temperature = json.RawMessage(s.Temperature)
-	}
 	if !dropped["top_p"] {
 		e.out.TopP = json.RawMessage(s.TopP)
+	}
+	if !dropped["temperature"] && !(len(e.out.TopP) > 0 && e.version >= v4_1) {
+		e.out.Temperature = json.RawMessage(s.Temperature)
 	}
 	if !dropped["top_k"] {
 		e.out.TopK = s.TopK
@@ -202,10 +202,7 @@ func (e *encoder) thinks() bool { return e.out.Thinking != nil && e.out.Thinking
 // default of 1 is the nearest there is.
 func (e *encoder) takesTemperature() bool {
 	f, err := e.chat.Sampling.Temperature.Float64()
-	if err == nil && f == 1 {
-		return true
-	}
-	return err == nil && f >= 0 && f < 1 && e.version < v4_7 && !e.thinks()
+	return e.usualTemperature() || err == nil && f >= 0 && f < 1 && e.version < v4_7 && !e.thinks()
 }
 
 // takesTopP reports whether top_p can be sent.
@@ -214,7 +211,14 @@ func (e *encoder) takesTopP() bool {
 	if err != nil || e.version >= v4_7 || e.thinks() && f < 0.95 {
 		return false
 	}
-	return e.version < v4_1 || e.chat.Sampling.Temperature == "" || !e.takesTemperature()
+	return e.version < v4_1 || !e.takesTemperature() || e.usualTemperature()
+}
+
+// usualTemperature reports whether the temperature is the default, so that
+// leaving it out changes nothing.
+func (e *encoder) usualTemperature() bool {
+	f, err := e.chat.Sampling.Temperature.Float64()
+	return err == nil && f == 1
 }
 
 // block is one content block. It is a map because blocks share nothing but a

@@ -29,22 +29,21 @@ func (p *plan) Decoder(e *form.Emitter, t *form.Target) form.Decoder {
 // Event implements [form.Decoder]. Events of a type that is not known are
 // passed over, as the API's documentation asks.
 func (d *decoder) Event(_, data []byte) error {
-	root := jsonscan.At(data, 0)
-	if root.Kind != jsonscan.Object {
+	f, ok := readFrame(data)
+	if !ok {
 		return peer.Broken("an event is not a JSON object")
 	}
-	kind, _ := jsonscan.Span(data, jsonscan.Find(data, root, "type"))
-	switch kind {
+	switch f.kind {
 	case "content_block_delta":
-		return d.delta(data, jsonscan.Find(data, root, "delta"))
+		return d.delta(data, f.delta)
 	case "content_block_start":
-		return d.start(data, jsonscan.Find(data, root, "content_block"))
+		return d.start(data, f.block)
 	case "content_block_stop":
 		return d.stop()
 	case "message_start":
-		return d.message(data, jsonscan.Find(data, root, "message"))
+		return d.message(data, f.message)
 	case "message_delta":
-		return d.end(data, jsonscan.Find(data, root, "delta"), jsonscan.Find(data, root, "usage"))
+		return d.end(data, f.delta, f.usage)
 	case "ping":
 		return d.out.Ping()
 	case "error":

@@ -14,18 +14,17 @@ var _ native.Protocol = protocol{}
 // Event implements [native.Protocol]. What message_start states is
 // believed of the input only: the output has just begun.
 func (protocol) Event(_, data []byte, r *native.Reading) (native.Class, error) {
-	root := jsonscan.At(data, 0)
-	kind, _ := jsonscan.Span(data, jsonscan.Find(data, root, "type"))
-	switch kind {
+	f, _ := readFrame(data)
+	switch f.kind {
 	case "content_block_delta":
-		r.Text += int64(deltaSize(data, jsonscan.Find(data, root, "delta")))
+		r.Text += int64(deltaSize(data, f.delta))
 		return native.Content, nil
 	case "content_block_start":
-		return startClass(data, jsonscan.Find(data, root, "content_block")), nil
+		return startClass(data, f.block), nil
 	case "message_start":
-		return native.Lifecycle, start(data, root, r)
+		return native.Lifecycle, start(data, f.message, r)
 	case "message_delta":
-		readUsage(data, jsonscan.Find(data, root, "usage"), r)
+		readUsage(data, f.usage, r)
 		return native.Content, nil
 	case "message_stop":
 		return native.Closed, nil
@@ -34,8 +33,7 @@ func (protocol) Event(_, data []byte, r *native.Reading) (native.Class, error) {
 }
 
 // start checks that the first event is what it has to be.
-func start(data []byte, root jsonscan.Value, r *native.Reading) error {
-	message := jsonscan.Find(data, root, "message")
+func start(data []byte, message jsonscan.Value, r *native.Reading) error {
 	if message.Kind != jsonscan.Object {
 		return peer.Broken("its first event holds no message")
 	}
