@@ -7,7 +7,7 @@ FUZZTIME    ?= 10s
 KILLS       ?= 200
 OUTAGE      ?= 5m
 
-.PHONY: build run test check golden fuzz bench faults vuln clean help
+.PHONY: build run test check golden fuzz bench faults sim vuln clean help
 .DEFAULT_GOAL := build
 
 build: ## build bin/sluice, showing each package as it is compiled

@@ -17,6 +17,8 @@ type account struct {
 	unconfirmed sluice.Nanos
 	// grants of a wallet, the earliest to expire first.
 	grants []*account
+	// revenue is where a wallet's charges go, once it has been looked up.
+	revenue *account
 }
 
 // available is what may be held or spent now.

@@ -17,10 +17,9 @@ type Fact struct {
 	Posting *sluice.Posting
 	// Lost says that entries up to Seq are damaged or gone: an anomaly.
 	Lost bool
-	// Booked says that the store has the settlement of this request, which the
-	// book has forgotten; BookedBy is the entry that it came from.
-	Booked   bool
-	BookedBy uint64
+	// Booked is the first transfer of this request's settlement, when the store
+	// has it and the book has forgotten; [Poster.Receive] fills it in.
+	Booked *sluice.Transfer
 }
 
 // Anomaly is something that must not happen and did not stop the ledger: it is
@@ -83,8 +82,8 @@ func (b *Book) post(out *item, f *Fact, now time.Time) {
 		return
 	}
 	known, done := b.settled.by[p.Request]
-	if f.Booked && !done {
-		known, done = settlement{out.at.journal, f.BookedBy, p.Charge}, true
+	if f.Booked != nil && !done {
+		known, done = settlement{f.Booked.Gateway, f.Booked.JournalSeq, p.Charge}, true
 	}
 	if done {
 		if known != (settlement{out.at.journal, out.at.seq, p.Charge}) {

@@ -102,10 +102,12 @@ func (b *Book) legs(wallet sluice.AccountID, amount sluice.Nanos, now time.Time)
 	if w == nil {
 		return nil, 0, sluice.Errorf(sluice.CodeNotFound, "there is no wallet %s", wallet)
 	}
-	revenue := b.account(sluice.HouseAccount(sluice.AccountRevenue, w.Asset))
+	if w.revenue == nil {
+		w.revenue = b.account(sluice.HouseAccount(sluice.AccountRevenue, w.Asset))
+	}
 	take := func(a *account) {
 		if part := min(amount, max(a.available(), 0)); part > 0 {
-			legs = append(legs, leg{from: a, to: revenue, amount: part})
+			legs = append(legs, leg{from: a, to: w.revenue, amount: part})
 			amount -= part
 		}
 	}

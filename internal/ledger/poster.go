@@ -80,7 +80,9 @@ func (p *Poster) recall(ctx context.Context, facts []Fact) error {
 		if err != nil {
 			return fmt.Errorf("looking for the settlement of %s: %w", f.Posting.Request, err)
 		}
-		f.Booked, f.BookedBy = ok, t.JournalSeq
+		if ok {
+			f.Booked = &t
+		}
 	}
 	return nil
 }

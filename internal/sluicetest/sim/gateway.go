@@ -24,19 +24,22 @@ type request struct {
 	hangUp   int64 // tokens after which the client goes away; 0 is never
 	breakOff int64 // tokens after which the upstream breaks off; 0 is never
 	drains   bool  // a hang-up is drained rather than cancelled
+	hasty    bool  // its hold expires while it runs
 	// What became of it.
-	node    *node
-	done    bool // its client has had what it will get
-	refused bool
-	crashed bool // its gateway died first
-	last    bool // its client has seen the last frame
-	priced  *price.Version
-	calls   []*call
-	opened  map[uint16]journal.Seq
-	charge  sluice.Nanos // what its ending charges
-	ended   bool         // its ending was appended
-	safe    bool         // and seen to be durable
-	proven  sluice.Nanos // what a PROGRESS that was seen to be durable says
+	node     *node
+	done     bool         // its client has had what it will get
+	estimate sluice.Nanos // what its hold was
+	held     bool
+	refused  bool
+	crashed  bool // its gateway died first
+	last     bool // its client has seen the last frame
+	priced   *price.Version
+	calls    []*call
+	opened   map[uint16]journal.Seq
+	charge   sluice.Nanos // what its ending charges
+	ended    bool         // its ending was appended
+	safe     bool         // and seen to be durable
+	proven   sluice.Nanos // what a PROGRESS that was seen to be durable says
 	// progressed is what the PROGRESS appended last says.
 	progressed sluice.Nanos
 }
@@ -65,6 +68,7 @@ func (w *World) draw(n int) *request {
 	if w.rng.IntN(4) == 0 {
 		r.failures = 1 + w.rng.IntN(3)
 	}
+	r.hasty = w.rng.IntN(8) == 0
 	switch w.rng.IntN(6) {
 	case 0:
 		r.hangUp, r.drains = 1+w.rng.Int64N(r.output+1), w.rng.IntN(2) == 0
@@ -106,11 +110,17 @@ func (n *node) serve(r *request) {
 		w.violate("request %d: %v", r.n, err)
 	}
 	hold := sluice.Hold{Request: r.id, Wallet: wallet(r.tenant), Amount: estimate, Caps: r.caps, Deadline: w.now.Add(time.Minute), Price: ref}
+	if r.hasty {
+		hold.Deadline = w.now.Add(4 * time.Millisecond)
+	}
+	r.estimate = estimate
 	if n.books {
 		if err := n.book.Hold(hold, w.now); err != nil {
 			r.refused = true
 			return
 		}
+		r.held = true
+		w.covered(r.tenant)
 	}
 	w.pause("held")
 	for attempt := uint16(1); ; attempt++ {

@@ -231,9 +231,59 @@ func (o *oracle) money() {
 	if revenue := balance(sluice.HouseAccount(sluice.AccountRevenue, asset)); revenue != spent {
 		o.violate("I8: requests were charged %s, revenue is %s", spent, revenue)
 	}
+	o.credit(balance)
 	for _, id := range slices.Sorted(maps.Keys(o.db.accounts)) {
 		if id.Kind() == sluice.AccountGrant && !o.db.accounts[id].ExpiresAt.After(o.now) && balance(id) != 0 {
 			o.violate("grant %s has expired and holds %s", id, balance(id))
 		}
+	}
+}
+
+// credit checks that customers with a limit were not let beyond it: they owe at
+// most what deliveries exceeded their holds by (E-01). A hold that expired, and
+// grants that did while a crash had their promises forgotten, hold nothing.
+func (o *oracle) credit(balance func(sluice.AccountID) sluice.Nanos) {
+	beyond, charged := map[string]sluice.Nanos{}, map[string]sluice.Nanos{}
+	for _, r := range o.requests {
+		charged[r.tenant] += o.charged[r.id]
+		if r.hasty {
+			beyond[r.tenant] += o.charged[r.id]
+		} else {
+			beyond[r.tenant] += max(0, o.charged[r.id]-r.estimate)
+		}
+	}
+	if o.crashes > 0 {
+		for _, t := range o.topUps[:2] {
+			beyond["prepaid"] += t.amount
+		}
+	}
+	for _, tenant := range []string{"prepaid", "postpaid"} {
+		if owed := -balance(sluice.OwnedAccount(sluice.AccountReceivable, tenant, asset)); owed > beyond[tenant] {
+			o.violate("%s owes %s, deliveries exceeded holds by %s", tenant, owed, beyond[tenant])
+		}
+	}
+	if charged["postpaid"] > capLimit+beyond["postpaid"] {
+		o.violate("a cap of %s let %s through, %s of it beyond holds", capLimit, charged["postpaid"], beyond["postpaid"])
+	}
+}
+
+// covered checks, whenever a hold is granted, that what the store has covers all
+// that is held: credit that only memory knows of is credit that a crash takes
+// back.
+func (w *World) covered(tenant string) {
+	has, held := -w.db.accounts[wallet(tenant)].Floor, sluice.Nanos(0)
+	for _, a := range w.db.accounts {
+		if a.ID == wallet(tenant) || a.Wallet == wallet(tenant) && a.ID.Kind() == sluice.AccountGrant {
+			has += a.Posted
+		}
+	}
+	for _, r := range w.requests {
+		_, settled := w.db.byID[sluice.NewTransferID(r.id.String(), "settle", 0)]
+		if r.tenant == tenant && r.held && !r.refused && !r.crashed && !r.hasty && !settled {
+			held += r.estimate
+		}
+	}
+	if tenant != "free" && held > has {
+		w.violate("%s holds %s, the store has %s", tenant, held, has)
 	}
 }

@@ -137,9 +137,10 @@ func (w *World) crash(n *node, power bool) {
 }
 
 const (
-	asset  = "USD"
-	model  = "m"
-	second = time.Second
+	asset = "USD"
+	model = "m"
+	// capLimit is what the key of the postpaid customer may spend.
+	capLimit = sluice.Nanos(60_000_000)
 )
 
 func wallet(tenant string) sluice.AccountID {
@@ -161,7 +162,7 @@ func (w *World) build() {
 		{ID: wallet("prepaid"), Asset: asset},
 		{ID: wallet("postpaid"), Asset: asset, Floor: -900_000_000},
 		{ID: wallet("free"), Asset: asset, Floor: sluice.NoFloor},
-		{ID: capOf, Asset: asset, Floor: -300_000_000},
+		{ID: capOf, Asset: asset, Floor: -capLimit},
 		{ID: grantOf(1), Asset: asset, Wallet: wallet("prepaid"), ExpiresAt: start.Add(180 * time.Millisecond)},
 		{ID: grantOf(2), Asset: asset, Wallet: wallet("prepaid"), ExpiresAt: start.Add(time.Hour)},
 	} {
