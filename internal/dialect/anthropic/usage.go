@@ -31,7 +31,7 @@ func (c *count) take(doc []byte, v jsonscan.Value) {
 	*c = count{n: n, set: true, invalid: !ok || n < 0}
 }
 
-// read takes a usage object.
+// take reads a usage object.
 func (s *stated) take(doc []byte, usage jsonscan.Value) {
 	for m := usage.Members(doc); m.Next(); {
 		v := m.Value()
