@@ -12,6 +12,10 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/responses"
 )
 
+// echoes is how many events before content repeat instructions and tools:
+// response.created and response.in_progress, perhaps response.queued.
+const echoes = 3
+
 // responsesPeer is an account as the Responses API reaches it.
 type responsesPeer struct {
 	responses.Back
@@ -25,12 +29,12 @@ var _ convert.Peer = (*responsesPeer)(nil)
 
 // responsesOf reads the settings responses and api.
 func (p *plan) responsesOf(provider *sluice.Provider) responsesPeer {
-	r := responsesPeer{plan: p, serves: p.flavor.azure || p.flavor.name == "openai"}
+	r := responsesPeer{plan: p}
+	r.serves = p.flavor.azure || p.flavor.name == "openai" || provider.Settings["api"] == "responses"
 	if set, ok := provider.Settings["responses"].(bool); ok {
 		r.serves = set
 	}
-	api, _ := provider.Settings["api"].(string)
-	r.prefers = r.serves && api == "responses"
+	r.prefers = r.serves && provider.Settings["api"] == "responses"
 	r.counts = r.serves && p.flavor.name == "openai"
 	return r
 }
@@ -76,6 +80,7 @@ func (r *responsesPeer) pass(a *asked, account dialect.Account) dialect.Leg {
 	}
 	slices.SortFunc(edits, func(a, b native.Edit) int { return a.Start - b.Start })
 	request := native.Request{Path: a.endpoint.path, Body: native.Splice(a.ask.Body, edits...)}
+	request.Echo = echoes * len(a.ask.Body)
 	for _, name := range passedFields {
 		if value, ok := a.ask.Head.Fields.Lookup(name); ok {
 			request.Fields = append(request.Fields, sluice.Field{Name: name, Value: value})
