@@ -424,3 +424,23 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// What other protocols ask has an answer without an account at a provider, too.
+func TestResponses(t *testing.T) {
+	body, usage := answer(t, "/responses", `{"model":"m","input":"Hello"}`, `{"seed":7}`)
+	if !strings.Contains(body, `"status":"completed"`) || !strings.Contains(body, `"output_text"`) || usage.Output == 0 {
+		t.Errorf("%s\n%+v", body, usage)
+	}
+	leg, call := open(t, "/responses/input_tokens", `{"model":"m","input":"Hello"}`, "")
+	stream, err := leg.Outbound().Do(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if err := leg.Begin(stream.Head(), &sluice.RespHead{}); err != nil {
+		t.Fatal(err)
+	}
+	if count, err := leg.Finish(); err != nil || !strings.Contains(string(count), `"input_tokens":`) {
+		t.Errorf("%s, %v", count, err)
+	}
+}
