@@ -95,6 +95,9 @@ type Ask struct {
 	InputEstimate int64
 	// What the request needs of a model (feature E7).
 	NeedsVision, NeedsFunctions, NeedsToolChoice, NeedsFIM bool
+	// NeedsAudio and NeedsFiles: it holds sound or documents; NeedsReasoning: it
+	// asks for thought; NeedsSchema: it gives a JSON schema for the answer.
+	NeedsAudio, NeedsFiles, NeedsReasoning, NeedsSchema bool
 	// WantsUsage tells that the client asked for usage in the stream.
 	WantsUsage bool
 	// Head is the request's head, on plain routes as the target should see it,
@@ -128,6 +131,13 @@ func (a *Ask) Release() {
 type StreamEnder interface {
 	// StreamError is that of [Surface], for this one answer.
 	StreamError(e *sluice.Error, requestID string) []byte
+}
+
+// EndsItself reports whether the answer is a stream that an error can end even
+// though it does not consist of server-sent events.
+func (a *Ask) EndsItself() bool {
+	_, ender := a.Detail.(StreamEnder)
+	return a.Stream && ender
 }
 
 // StreamError renders the bytes that end the stream of this ask when it can no

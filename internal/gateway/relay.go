@@ -23,7 +23,7 @@ func (e *exchange) relay(a *attempt) error {
 	if err := e.chain.HeaderFilter(&e.x); err != nil {
 		return err
 	}
-	e.events = isEventStream(&a.head.Fields)
+	e.events = isEventStream(&a.head.Fields) || e.ask.EndsItself()
 	if bodyless(e.x.Request.Method, a.head.Status) {
 		return e.end(nil)
 	}
