@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // Model describes what clients may ask for by name: its size, its abilities
@@ -29,6 +30,17 @@ type Model struct {
 	SupportsFunctions  *bool `json:"supports_functions,omitempty"`
 	SupportsToolChoice *bool `json:"supports_tool_choice,omitempty"`
 	SupportsFIM        *bool `json:"supports_fim,omitempty"`
+	// SupportsReasoning: it thinks before it answers, and may be told how much.
+	SupportsReasoning *bool `json:"supports_reasoning,omitempty"`
+	// SupportsJSONSchema: it answers in the form of a schema it is given.
+	SupportsJSONSchema *bool `json:"supports_json_schema,omitempty"`
+	// SupportsParallelCalls: it calls several functions in one answer.
+	SupportsParallelCalls *bool `json:"supports_parallel_calls,omitempty"`
+	// InputModalities lists all that it reads: text, image, audio, video, file;
+	// empty is unknown and enforces nothing.
+	InputModalities []string `json:"input_modalities,omitempty" maxItems:"8"`
+	// OutputModalities lists all that it writes: text, image, audio, video.
+	OutputModalities []string `json:"output_modalities,omitempty" maxItems:"8"`
 	// ParamPolicy says what becomes of a parameter that the provider's protocol
 	// has no equivalent for: lenient (the default) drops it and names it in
 	// X-Sluice-Dropped-Params, strict refuses the request.
@@ -36,7 +48,15 @@ type Model struct {
 	// Operations lists what it is for: chat, completions, embeddings, images,
 	// audio, moderations, rerank; empty means any.
 	Operations []string `json:"operations,omitempty" maxItems:"16"`
-	Status     Status   `json:"status,omitempty" enum:"active,disabled"`
+	// Source says who stated the facts above: the entry of the catalogue and the
+	// packages that it is made of; empty for what people entered.
+	Source string `json:"source,omitempty" maxLength:"256"`
+	// SourceDate is the day (YYYY-MM-DD) of which they hold.
+	SourceDate string `json:"source_date,omitempty" maxLength:"10"`
+	// SourceDigest is what the catalogue wrote, hashed: a model that no longer
+	// agrees with it has been edited, and the next load leaves it alone.
+	SourceDigest string `json:"source_digest,omitempty" maxLength:"64"`
+	Status       Status `json:"status,omitempty" enum:"active,disabled"`
 }
 
 // ParamPolicy says what becomes of parameters that a provider has no equivalent
@@ -51,6 +71,10 @@ const (
 
 // modelOperations are the values of Model.Operations.
 var modelOperations = []string{"chat", "completions", "embeddings", "images", "audio", "moderations", "rerank"}
+
+// modelModalities are the values of Model.InputModalities and, but for the last,
+// of Model.OutputModalities.
+var modelModalities = []string{"text", "image", "audio", "video", "file"}
 
 // Kind returns [KindModel].
 func (*Model) Kind() Kind { return KindModel }
@@ -86,7 +110,34 @@ func (m *Model) Validate() error {
 			return Errorf(CodeInvalidRequest, "operation %q must be one of %v", clip(op), modelOperations).At(fmt.Sprintf("/operations/%d", i))
 		}
 	}
+	if err := m.validOrigin(); err != nil {
+		return err
+	}
 	return validStatus(m.Status)
+}
+
+// validOrigin checks the modalities and where the model's facts come from.
+func (m *Model) validOrigin() error {
+	if err := validModalities("/input_modalities", m.InputModalities, modelModalities); err != nil {
+		return err
+	}
+	if err := validModalities("/output_modalities", m.OutputModalities, modelModalities[:len(modelModalities)-1]); err != nil {
+		return err
+	}
+	if _, err := time.Parse(time.DateOnly, m.SourceDate); err != nil && m.SourceDate != "" {
+		return Errorf(CodeInvalidRequest, "source_date %q is not a day such as 2026-01-31", clip(m.SourceDate)).At("/source_date")
+	}
+	return nil
+}
+
+// validModalities checks one list of modalities.
+func validModalities(at string, given, known []string) error {
+	for i, modality := range given {
+		if !slices.Contains(known, modality) {
+			return Errorf(CodeInvalidRequest, "modality %q must be one of %v", clip(modality), known).At(fmt.Sprintf("%s/%d", at, i))
+		}
+	}
+	return nil
 }
 
 // validNames checks what else it is called.
@@ -123,4 +174,10 @@ func (m *Model) Refs() []Ref { return []Ref{{Field: "/tenant", Kind: KindTenant,
 // Does reports whether the model is for the operation.
 func (m *Model) Does(operation string) bool {
 	return len(m.Operations) == 0 || slices.Contains(m.Operations, operation)
+}
+
+// Reads reports whether the model reads a modality; one that states none reads
+// all.
+func (m *Model) Reads(modality string) bool {
+	return len(m.InputModalities) == 0 || slices.Contains(m.InputModalities, modality)
 }
