@@ -7,7 +7,7 @@ FUZZTIME    ?= 10s
 KILLS       ?= 200
 OUTAGE      ?= 5m
 
-.PHONY: build run test check golden fuzz bench faults sim vuln clean help
+.PHONY: build run test check golden fuzz bench faults sim vuln catalog clean help
 .DEFAULT_GOAL := build
 
 build: ## build bin/sluice, showing each package as it is compiled
@@ -37,6 +37,9 @@ faults: ## the long fault suite, about 25 minutes: 200 kills twice, 5 minutes wi
 
 vuln: ## known vulnerabilities of the code we call (govulncheck)
 	@GO="$(GO)" GOVULNCHECK="$(GOVULNCHECK)" scripts/vuln.sh
+
+catalog: ## make the catalogue of models anew: make catalog DATE=2026-01-31 LITELLM=dir GENAI_PRICES=dir (docs/CATALOG.md)
+	scripts/catalog.py "$(DATE)" "$(LITELLM)" "$(GENAI_PRICES)" internal/control/catalog
 
 clean: ## remove what was built; data/ stays
 	rm -rf bin .cache

@@ -87,6 +87,7 @@ func New(cfg Config) (http.Handler, error) {
 	s.registerAuth()
 	s.registerSelfService()
 	s.registerReports()
+	s.registerCatalog()
 	s.registerSystem()
 	if err := s.mountPages(mux); err != nil {
 		return nil, err

@@ -58,7 +58,8 @@ func documentTags() []*huma.Tag {
 	for _, k := range sluice.Kinds() {
 		tags = append(tags, &huma.Tag{Name: string(k)})
 	}
-	return append(tags, &huma.Tag{Name: "reports", Description: "Finished requests, their sums, and the audit log."},
+	return append(tags, &huma.Tag{Name: "catalog", Description: "What published sources state of well-known models, and making models of it."},
+		&huma.Tag{Name: "reports", Description: "Finished requests, their sums, and the audit log."},
 		&huma.Tag{Name: "system", Description: "The processes themselves."})
 }
 

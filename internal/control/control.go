@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/control/catalog"
 	"github.com/sluicegate/sluice/internal/seal"
 	"github.com/sluicegate/sluice/internal/store"
 )
@@ -69,6 +70,7 @@ type Control struct {
 	passwords *passwords
 	tokens    tokenSigner
 	publisher publisher
+	catalog   *catalog.Catalog
 }
 
 // New checks cfg, verifies the master key against the database (writing the
@@ -87,7 +89,11 @@ func New(cfg Config) (*Control, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Control{cfg: cfg, db: cfg.Store}
+	models, err := catalog.Read()
+	if err != nil {
+		return nil, err
+	}
+	c := &Control{cfg: cfg, db: cfg.Store, catalog: models}
 	c.passwords = newPasswords(cfg.Passwords)
 	c.tokens = newTokenSigner(cfg.TokenKey)
 	c.publisher = publisher{db: cfg.Store, deliver: cfg.Publish, log: cfg.Log}

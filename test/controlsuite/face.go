@@ -29,6 +29,9 @@ type Operations interface {
 	Audit(ctx context.Context, q sluice.AuditQuery) (sluice.Page[sluice.AuditEntry], error)
 	VerifyAudit(ctx context.Context) (uint64, error)
 	Sync(ctx context.Context) (uint64, error)
+	Catalog(ctx context.Context, q sluice.CatalogQuery) (sluice.Page[sluice.CatalogEntry], error)
+	CatalogEntry(ctx context.Context, name string) (sluice.CatalogEntry, error)
+	LoadCatalog(ctx context.Context, tenant string, load sluice.CatalogLoad, dryRun bool) ([]sluice.CatalogResult, error)
 }
 
 // Face is one way to the control plane: in the process, or over the network.

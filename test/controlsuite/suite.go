@@ -29,6 +29,7 @@ func Run(t *testing.T, open Opener) {
 		"another tenant's objects do not exist": tenants,
 		"records and usage are counted":         reports,
 		"the audit log tells and holds":         audit,
+		"the catalogue keeps people's edits":    catalogue,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, StartPeopled(t, noChange), open) })
 	}
