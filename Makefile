@@ -32,7 +32,11 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 10s)
 bench: ## what a request costs beside nginx; BENCHFLAGS='-pairs 1 -only plain' for less (docs/PERFORMANCE.md)
 	@$(GO) run ./test/bench $(BENCHFLAGS)
 
-faults: ## the long fault suite, about 25 minutes: 200 kills twice, 5 minutes without both stores (docs/RELIABILITY.md)
+sim: ## play one history of the money simulator and show it: make sim SEED=7
+	@$(GO) test -count=1 -v -run '^TestSeeds$$' ./internal/sluicetest/sim -seed $(or $(SEED),1)
+
+faults: ## the long fault suite, about 30 minutes: money simulator and planted bugs, 200 kills twice, 5 minutes without both stores (docs/RELIABILITY.md)
+	$(GO) test -count=1 -timeout 60m -v -run '^Test(Seeds|CrashAtEveryYield|Mutants)$$' ./internal/sluicetest/sim -seeds 10000 -mutants
 	SLUICE_TEST_KILLS=$(KILLS) SLUICE_TEST_OUTAGE=$(OUTAGE) $(GO) test -count=1 -timeout 90m -v -run 'TestKill|TestSplit|TestOutages' ./test/e2e
 
 vuln: ## known vulnerabilities of the code we call (govulncheck)
