@@ -108,8 +108,16 @@ func checkAbilities(m *sluice.Model, a *dialect.Ask) error {
 	switch {
 	case !m.Does(purpose(a.Operation.Name)):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q is not for %s", m.Name, a.Operation.Name).At("/model")
-	case a.NeedsVision && lacks(m.SupportsVision):
+	case a.NeedsVision && (lacks(m.SupportsVision) || !m.Reads("image")):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not read images", m.Name).At("/messages")
+	case a.NeedsAudio && !m.Reads("audio"):
+		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not read audio", m.Name).At("/messages")
+	case a.NeedsFiles && !m.Reads("file"):
+		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not read documents", m.Name).At("/messages")
+	case a.NeedsReasoning && lacks(m.SupportsReasoning):
+		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not reason", m.Name).At("/reasoning_effort")
+	case a.NeedsSchema && lacks(m.SupportsJSONSchema):
+		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not answer by a JSON schema", m.Name).At("/response_format")
 	case a.NeedsFunctions && lacks(m.SupportsFunctions):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not call functions", m.Name).At("/tools")
 	case a.NeedsToolChoice && lacks(m.SupportsToolChoice):

@@ -153,6 +153,8 @@ const (
 	mStore
 	mStreamFormat
 	mImages
+	mReasoningEffort
+	mResponseFormat
 	memberCount
 )
 
@@ -160,6 +162,7 @@ const (
 var memberNames = [memberCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "n", "best_of", "stream_options", "tools", "functions",
 	"tool_choice", "function_call", "messages", "prompt", "suffix", "input", "store", "stream_format", "images",
+	"reasoning_effort", "response_format",
 }
 
 // memberNamed returns the member of that name, memberCount if it means nothing.
@@ -226,6 +229,7 @@ func (a *asked) interpret(found *[memberCount]jsonscan.Value) error {
 	if err := a.readTools(found); err != nil {
 		return err
 	}
+	a.readAnswer(found)
 	return a.readStore(found)
 }
 
@@ -384,6 +388,18 @@ func (a *asked) readTools(found *[memberCount]jsonscan.Value) error {
 		a.ask.NeedsToolChoice = a.ask.NeedsToolChoice || !jsonscan.Is(body, v, "auto") && !jsonscan.Is(body, v, "none")
 	}
 	return nil
+}
+
+// readAnswer notes what the answer to a conversation needs of a model.
+func (a *asked) readAnswer(found *[memberCount]jsonscan.Value) {
+	if a.endpoint.name != opChat {
+		return
+	}
+	body := a.ask.Body
+	effort := found[mReasoningEffort]
+	// none asks for nothing that a model has to support.
+	a.ask.NeedsReasoning = effort.Kind == jsonscan.String && !jsonscan.Is(body, effort, "none")
+	a.ask.NeedsSchema = jsonscan.Is(body, jsonscan.Find(body, found[mResponseFormat], "type"), "json_schema")
 }
 
 // readStore refuses to store chats: they would be kept in an account that

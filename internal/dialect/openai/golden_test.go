@@ -199,7 +199,8 @@ func showAsk(out *strings.Builder, a *dialect.Ask) {
 	for _, need := range []struct {
 		name string
 		set  bool
-	}{{"vision", a.NeedsVision}, {"functions", a.NeedsFunctions}, {"tool_choice", a.NeedsToolChoice}, {"fim", a.NeedsFIM}, {"usage", a.WantsUsage}} {
+	}{{"vision", a.NeedsVision}, {"functions", a.NeedsFunctions}, {"tool_choice", a.NeedsToolChoice}, {"fim", a.NeedsFIM},
+		{"audio", a.NeedsAudio}, {"files", a.NeedsFiles}, {"reasoning", a.NeedsReasoning}, {"schema", a.NeedsSchema}, {"usage", a.WantsUsage}} {
 		if need.set {
 			out.WriteString(" +" + need.name)
 		}

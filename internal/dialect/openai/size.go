@@ -82,9 +82,11 @@ func (a *asked) readPart(part jsonscan.Value) {
 		a.size.images++
 		a.size.text -= n
 	case "input_audio", "audio_url":
+		a.ask.NeedsAudio = true
 		a.size.audio += n
 		a.size.text -= n
 	case "file", "input_file":
+		a.ask.NeedsFiles = true
 		a.size.files += n
 		a.size.text -= n
 	}
