@@ -62,7 +62,7 @@ func (c *Control) Bootstrap(ctx context.Context) error {
 func firsts() [][]sluice.Object {
 	return [][]sluice.Object{
 		{defaultGroup(), openAIRoute()},
-		{anthropicRoute(), anthropicModelsRoute(), geminiRoute()},
+		{anthropicRoute(), anthropicModelsRoute(), geminiRoute(), geminiStableRoute()},
 	}
 }
 
@@ -170,6 +170,18 @@ func anthropicModelsRoute() sluice.Object {
 // geminiRoute serves the Gemini surface.
 func geminiRoute() sluice.Object {
 	return surfaceRoute("gemini", "gemini", "The Gemini API for every key.", -100, "/v1beta/*")
+}
+
+// geminiStableRoute serves the Gemini surface under the name of its stable
+// version, whose paths lie among those of openAIRoute: its clients are known by
+// the field of their key, or by the verb behind the model.
+func geminiStableRoute() sluice.Object {
+	r := surfaceRoute("gemini-v1", "gemini", "The stable version of the Gemini API, at a path that OpenAI's API has too.", -98, "/v1/models", "/v1/models/*")
+	r.Vars = []any{"OR",
+		[]any{"http_x_goog_api_key", "~~", "."},
+		[]any{"uri", "~~", ":(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$"},
+	}
+	return r
 }
 
 // surfaceRoute is a route of an LLM surface that takes keys.

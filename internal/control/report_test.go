@@ -108,7 +108,7 @@ func TestBootstrapKeepsWhatOperatorsChanged(t *testing.T) {
 	before := p.snapshot()
 	must(t, p.Bootstrap(ctx))
 	after := p.snapshot()
-	if after.Revision != before.Revision || len(after.Routes) != 3 || after.Groups[0].MaxAttempts != 7 {
+	if after.Revision != before.Revision || len(after.Routes) != 4 || after.Groups[0].MaxAttempts != 7 {
 		t.Errorf("bootstrap changed something: %+v", after)
 	}
 }
@@ -118,7 +118,7 @@ func TestBootstrapKeepsWhatOperatorsChanged(t *testing.T) {
 func TestBootstrapAddsWhatIsNewOnce(t *testing.T) {
 	p := fresh(t)
 	ctx, s := t.Context(), p.system()
-	for _, name := range []string{"openai", "anthropic", "anthropic-models", "gemini"} {
+	for _, name := range []string{"openai", "anthropic", "anthropic-models", "gemini", "gemini-v1"} {
 		must(t, s.Routes().Delete(ctx, "", name, sluice.WriteOptions{}))
 	}
 	must(t, p.db.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting("bootstrapped", "1") }))
@@ -127,7 +127,7 @@ func TestBootstrapAddsWhatIsNewOnce(t *testing.T) {
 	for _, r := range p.snapshot().Routes {
 		names = append(names, r.Name)
 	}
-	if got := strings.Join(names, " "); got != "anthropic anthropic-models gemini" {
+	if got := strings.Join(names, " "); got != "anthropic anthropic-models gemini gemini-v1" {
 		t.Errorf("an older installation has %s", got)
 	}
 }
