@@ -274,7 +274,11 @@ func (e *exchange) observe(a *attempt, err error) {
 // mayRetry reports whether another target may be asked.
 func (e *exchange) mayRetry(a *attempt, err error) bool {
 	switch {
-	case len(e.attempts) >= e.service.attempts, e.flight.ended() != "", !dialect.Retryable(sluice.AsError(err)):
+	case len(e.attempts) >= e.service.attempts, e.flight.ended() != "":
+		return false
+	case a.leg == nil && e.ask.Front != nil:
+		return true // its protocol cannot express the request, and nothing was sent
+	case !dialect.Retryable(sluice.AsError(err)):
 		return false
 	case e.upload != nil && e.upload.used():
 		return false // part of the body is gone
