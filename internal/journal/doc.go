@@ -34,6 +34,11 @@
 // write or fsync: a new one begins and its header says which entry it
 // continues, so that what an old segment holds beyond that point is void.
 //
+// What a killed process wrote and nothing shows to be durable is copied into a
+// segment of its own when the journal is opened, because another fsync of the
+// old file may succeed and save nothing; until then the old frames count, tied by
+// the chain.
+//
 // Entries are numbered by epoch (how often the journal was opened, 24 bits) and
 // count (40 bits): a number is never given twice, even when the end of a
 // journal is lost together with numbers that the books already know.

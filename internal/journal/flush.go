@@ -20,6 +20,7 @@ type writer struct {
 	last     Seq   // of the last frame in unsynced
 	chain    chain // its chain
 	urgent   bool  // whether one of them is to be fsynced
+	copying  bool  // recovery writes entries that an older segment has, too
 	// synced and syncedChain are where a new segment continues.
 	synced      Seq
 	syncedChain chain
@@ -79,7 +80,9 @@ func (j *Journal) write() error {
 		}
 		w.done = len(w.unsynced)
 		j.reached(w.last, 0)
-		j.dropVoid()
+		if !w.copying {
+			j.dropVoid()
+		}
 	}
 	if !w.urgent && len(w.unsynced) < lazyBytes {
 		return nil

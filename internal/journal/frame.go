@@ -158,6 +158,7 @@ type frame struct {
 	synced Seq // what was durable when it was encoded
 	chain  chain
 	body   []byte
+	raw    []byte // all of it
 }
 
 // frameAt returns the whole frame at the offset and where the next one begins,
@@ -184,6 +185,7 @@ func (s *scanner) frameAt(off int64) (frame, int64, error) {
 		synced: Seq(binary.LittleEndian.Uint64(body[8:])),
 		chain:  chain(whole[8:frameHead]),
 		body:   body,
+		raw:    whole,
 	}, off + int64(len(whole)), nil
 }
 

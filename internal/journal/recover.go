@@ -76,6 +76,12 @@ type recoverer struct {
 	// chained is the entry that chain belongs to.
 	chained Seq
 	epoch   uint64
+	// proven is the last entry of which a later one shows that it is durable,
+	// tail has the frames behind it.
+	proven      Seq
+	provenChain chain
+	tail        []byte
+	spares      []frame
 }
 
 // unfinished is a request of which recovery has seen the OPEN.
@@ -105,9 +111,8 @@ func (r *recoverer) run() error {
 	if len(all) == 0 {
 		return nil
 	}
-	// The last process may have died between write and fsync: what it wrote is
-	// read and will be believed, so it has to be durable first.
-	return r.sync(all[len(all)-1].name)
+	r.relink()
+	return r.rewrite()
 }
 
 // follower returns the next segment if its header can be believed.
@@ -167,12 +172,16 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 		return err
 	}
 	defer file.Close()
-	limit := Seq(0)
+	limit, proven := Seq(0), Seq(0)
 	if follower != nil {
-		limit = follower.previous
-	} else if limit, err = probe(file, f.header, f.whole, f.bytes); err != nil {
+		limit, proven = follower.previous, follower.previous
+	} else if limit, proven, err = probe(file, f.header, f.whole, f.bytes); err != nil {
 		return err
 	}
+	if f.whole && r.j.last == 0 {
+		r.j.last, r.chained, r.chain = f.previous, f.previous, f.last // older segments were truncated
+	}
+	r.prove(max(proven, r.proven))
 	f.end = f.previous
 	if f.whole && f.previous == r.chained && f.last != r.chain {
 		r.damage(f, f.previous, f.previous, "the chain does not lead from one segment to the next")
@@ -202,8 +211,18 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 		r.entry(e)
 		entries++
 		r.chain, r.chained = reader.frames.last, e.Seq
+		if e.Seq <= r.proven {
+			r.provenChain = r.chain
+		} else {
+			r.tail = append(r.tail, reader.raw...)
+		}
 	}
 	r.rec.Entries += entries
+	if follower != nil && f.whole {
+		if err := r.spare(f, file, limit); err != nil {
+			return err
+		}
+	}
 	if follower != nil && r.j.last < limit {
 		r.damage(f, r.j.last+1, limit, "nothing of it can be read")
 		r.j.last, f.end = limit, limit
@@ -211,8 +230,8 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 	if last {
 		r.rec.TornBytes += f.bytes - min(reader.scan.off, f.bytes)
 	}
-	if !f.whole && entries == 0 && last {
-		return r.j.cfg.Disk.Remove(f.name) // its creation was cut off
+	if !f.whole && f.bytes <= headerSize {
+		return r.j.cfg.Disk.Remove(f.name) // its creation was cut off: entries come after the header is durable
 	}
 	if !f.whole {
 		r.damage(f, 0, 0, "the header is damaged")
@@ -223,6 +242,13 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 	}
 	r.j.segments = append(r.j.segments, f.segment)
 	return nil
+}
+
+// prove moves the mark up to which entries are durable; tail is what is beyond.
+func (r *recoverer) prove(proven Seq) {
+	if r.proven = proven; r.j.last <= proven {
+		r.tail, r.provenChain = r.tail[:0], r.chain
+	}
 }
 
 func (r *recoverer) damage(f *found, from, through Seq, reason string) {
@@ -266,16 +292,70 @@ func (r *recoverer) entry(e Entry) {
 	}
 }
 
-// sync makes the last segment durable.
-func (r *recoverer) sync(name string) error {
-	if len(r.j.segments) == 0 || r.j.segments[len(r.j.segments)-1].name != name {
-		return r.j.cfg.Disk.Sync()
-	}
-	file, err := r.j.cfg.Disk.Open(name)
-	if err != nil {
+// rewrite makes durable what the last process wrote and nothing proves to be
+// durable: it was read and will be believed. A second fsync of its file would
+// not do, because pages that an earlier one failed on count as clean, so the
+// frames go into a segment of their own. Names come first.
+func (r *recoverer) rewrite() error {
+	if err := r.j.cfg.Disk.Sync(); err != nil {
 		return err
 	}
-	return errors.Join(file.Sync(), file.Close(), r.j.cfg.Disk.Sync())
+	if len(r.tail) == 0 {
+		return nil
+	}
+	j, w := r.j, &r.j.out
+	if j.id == [8]byte{} {
+		j.id = j.cfg.ID()
+	}
+	w.unsynced, w.urgent, w.copying = append(w.unsynced, r.tail...), true, true
+	w.last, w.chain, w.synced, w.syncedChain = r.chained, r.chain, r.proven, r.provenChain
+	j.segments[len(j.segments)-1].end = r.proven
+	err := j.write()
+	if err != nil && w.file != nil {
+		err = errors.Join(err, j.cfg.Disk.Remove(segmentName(w.number)))
+	}
+	j.abandon()
+	w.copying = false
+	return err
+}
+
+// spare keeps whole frames that a segment has beyond the entry where the next
+// one continues: normally copies of what is in there, or debris.
+func (r *recoverer) spare(f *found, file File, limit Seq) error {
+	scan := scanner{file: file, end: f.bytes, off: headerSize}
+	for {
+		frame, err := scan.next()
+		if errors.Is(err, errNoFrame) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if frame.seq > limit {
+			frame.raw = slices.Clone(frame.raw)
+			frame.body = frame.raw[frameHead:]
+			r.spares = append(r.spares, frame)
+		}
+	}
+}
+
+// relink goes on with spare frames where the last segment ends, if the chain
+// leads there: the process died while it copied them, and nothing else has them.
+func (r *recoverer) relink() {
+	framer := newFramer(r.chain)
+	for _, f := range r.spares {
+		if f.seq <= r.j.last || r.chained != r.j.last || framer.next(r.chain, f.body) != f.chain {
+			continue
+		}
+		e, err := decodeBody(f.body)
+		if err != nil {
+			return
+		}
+		r.entry(e)
+		r.chain, r.chained = f.chain, e.Seq
+		r.tail = append(r.tail, f.raw...)
+		r.rec.Entries++
+	}
 }
 
 // endings are what requests that a crash left open end with, in the order in

@@ -18,6 +18,8 @@ type segmentReader struct {
 	limit  Seq  // the last entry that must be there
 	// reason says why the latest Lost was lost.
 	reason string
+	// raw is the frame of the latest entry, until the next call.
+	raw []byte
 }
 
 // newSegmentReader begins behind the header; without a whole header numbers and
@@ -83,7 +85,7 @@ func (r *segmentReader) accept(f frame) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	r.expect = f.seq + 1
+	r.expect, r.raw = f.seq+1, f.raw
 	return e, nil
 }
 
@@ -101,9 +103,10 @@ func (r *segmentReader) lost(through Seq, reason string) (Entry, error) {
 // probe finds the last entry of a segment that nothing continues: the end of
 // the run of whole frames, or whatever later frames show to have been durable.
 // Frames behind a hole that was never durable are the debris of a power loss.
-func probe(file File, h header, whole bool, size int64) (limit Seq, err error) {
+// proven is how far frames show it to have been durable.
+func probe(file File, h header, whole bool, size int64) (limit, proven Seq, err error) {
 	r := newSegmentReader(file, h, whole, size, ^Seq(0))
-	limit = h.previous
+	limit, proven = h.previous, h.previous
 	hole := false
 	for {
 		f, err := r.scan.next()
@@ -111,15 +114,16 @@ func probe(file File, h header, whole bool, size int64) (limit Seq, err error) {
 			hole = true
 			err = r.scan.resync()
 			if errors.Is(err, errNoFrame) {
-				return limit, nil
+				return limit, proven, nil
 			}
 			if err == nil {
 				continue
 			}
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
+		proven = max(proven, f.synced)
 		if hole {
 			limit = max(limit, f.synced)
 		} else {

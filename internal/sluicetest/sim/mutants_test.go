@@ -34,7 +34,7 @@ var mutants = []mutant{
 	{"truncated before the books have it", "journal/ship.go", "s.j.Truncate(s.applied)", "s.j.Truncate(s.j.Stats().Synced)"},
 	{"truncated under a running request", "journal/journal.go", "applied = min(applied, l.first-1)", "_ = l"},
 	{"a failed send counts as sent", "journal/ship.go", "s.sent, s.batch)\n\tif err != nil {", "s.sent, s.batch)\n\tif err != nil {\n\t\tapplied, err = s.batch[len(s.batch)-1].Seq, nil\n\t}\n\tif err != nil {"},
-	{"written entries believed without fsync", "journal/recover.go", "return r.sync(all[len(all)-1].name)", "return nil"},
+	{"written entries believed without fsync", "journal/recover.go", "\treturn r.rewrite()\n", "\treturn nil\n"},
 	{"crash endings forget PROGRESS", "journal/recover.go", "p = *last", "_ = last"},
 	{"no crash endings", "journal/recover.go", "for i := range rec.crashed {", "for i := range rec.crashed[:0] {"},
 	{"no ending for a crash between attempts", "journal/recover.go", "all = append(all, r.ending(id, u, 0, true))", "continue"},

@@ -53,6 +53,17 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// TestSeedsThatFailed plays histories that once found a fault: 2611, a killed
+// process whose fsync had failed before, where another fsync succeeds and saves
+// nothing; 1364, a cut-off segment that a power loss brings back.
+func TestSeedsThatFailed(t *testing.T) {
+	for _, n := range []uint64{14, 2611, 1364, 4} {
+		if r := sim.Run(sim.Weather(n)); len(r.Violations) > 0 {
+			t.Errorf("make sim SEED=%d\n%s", n, strings.Join(r.Violations, "\n"))
+		}
+	}
+}
+
 // TestReplayIsExact plays seeds twice: without the same history, a seed that
 // failed could not be looked into.
 func TestReplayIsExact(t *testing.T) {
