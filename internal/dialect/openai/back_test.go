@@ -118,3 +118,23 @@ func prepare(tb testing.TB, account dialect.Account) any {
 	}
 	return plan
 }
+
+// A refusal in words ends as one for protocols that have a reason of their own
+// for it: a client there would take it for an ordinary answer.
+func TestRefusalsEndAsRefusals(t *testing.T) {
+	for _, doc := range []string{
+		`{"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":"No."},"finish_reason":"stop"}]}`,
+		`{"choices":[{"index":0,"message":{"role":"assistant","content":[{"type":"refusal","refusal":"No."}]},"finish_reason":"stop"}]}`,
+	} {
+		var reason form.StopReason
+		emitter := form.NewEmitter("r", func(ev *form.Event) error {
+			if ev.Kind == form.EventFinish {
+				reason = ev.Reason
+			}
+			return nil
+		})
+		if err := backOf(t, "openai-compatible").Decoder(emitter, &form.Target{}).Whole([]byte(doc)); err != nil || reason != form.StopRefusal {
+			t.Errorf("%s ends with %q %v", doc, reason, err)
+		}
+	}
+}

@@ -28,6 +28,8 @@ type ending struct {
 	sequence string
 	key      string
 	calls    int
+	// refused tells that the model said no in words of their own.
+	refused bool
 }
 
 // answerDoc is a chunk, or a whole answer: the one has deltas where the other
@@ -193,6 +195,8 @@ func (d *decoder) finish(e *ending, c *answerChoice) error {
 		reason = form.StopEnd
 	case reason == form.StopEnd && called:
 		reason = form.StopCalls
+	case reason == form.StopEnd && e.refused:
+		reason = form.StopRefusal
 	}
 	sequence := ""
 	if json.Unmarshal(c.Stopped, &sequence) == nil && sequence != "" && reason == form.StopEnd {

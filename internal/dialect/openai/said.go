@@ -47,7 +47,7 @@ func (d *decoder) said(e *ending, s *said) error {
 		return err
 	}
 	if s.Refusal != "" {
-		if err := d.emitter.Refusal(e.choice, s.Refusal); err != nil {
+		if err := d.refusal(e.choice, s.Refusal); err != nil {
 			return err
 		}
 	}
@@ -135,9 +135,16 @@ func (d *decoder) part(n int, p *contentPart) error {
 		}
 		return nil
 	case "refusal":
-		return d.emitter.Refusal(n, p.Refusal)
+		return d.refusal(n, p.Refusal)
 	}
 	return d.emitter.Text(n, p.Text)
+}
+
+// refusal tells a refusal, which ends with an ordinary reason in this protocol
+// and with one of its own in others.
+func (d *decoder) refusal(n int, text string) error {
+	d.ending(n).refused = true
+	return d.emitter.Refusal(n, text)
 }
 
 // images tells pictures that the model made.
