@@ -23,6 +23,10 @@ type Group struct {
 	SharedWith []string `json:"shared_with,omitempty" maxItems:"1000"`
 	// MaxAttempts bounds the providers tried for one request, 1 to 10; 0 means 3.
 	MaxAttempts int `json:"max_attempts,omitempty" minimum:"0" maximum:"10"`
+	// PriceMultiplier scales what requests cost that the group's providers
+	// answer, an exact decimal up to 1000; 0 means 1. Only a platform admin
+	// changes it.
+	PriceMultiplier Multiplier `json:"price_multiplier,omitempty"`
 	// Plugins configures plugins for the group's keys; it takes precedence over
 	// the route's configuration of the same plugin.
 	Plugins map[string]json.RawMessage `json:"plugins,omitempty"`
@@ -35,6 +39,7 @@ func (*Group) Kind() Kind { return KindGroup }
 func (g *Group) Normalize() {
 	g.Strategy = orDefault(g.Strategy, StrategyWeighted)
 	g.MaxAttempts = orDefault(g.MaxAttempts, 3)
+	g.PriceMultiplier = orDefault(g.PriceMultiplier, NoMultiplier)
 }
 
 // Validate implements [Object].
@@ -47,6 +52,9 @@ func (g *Group) Validate() error {
 	}
 	if g.MaxAttempts < 1 || g.MaxAttempts > 10 {
 		return Errorf(CodeInvalidRequest, "max_attempts must be 1 to 10").At("/max_attempts")
+	}
+	if g.PriceMultiplier < 1 || g.PriceMultiplier > MaxMultiplier {
+		return Errorf(CodeInvalidRequest, "price_multiplier must be above 0 and at most %s", MaxMultiplier).At("/price_multiplier")
 	}
 	if len(g.SharedWith) > 0 && g.Tenant != PlatformTenant {
 		return Errorf(CodeInvalidRequest, "only groups of the platform tenant are shared").At("/shared_with")

@@ -71,6 +71,9 @@ type UsageRow struct {
 	Requests int64             `json:"requests"`
 	Errors   int64             `json:"errors"`
 	Usage    Usage             `json:"usage"`
+	// Cost is the exact sum for each asset, by name of the asset; requests
+	// without a cost add nothing.
+	Cost []Money `json:"cost,omitempty"`
 	// LatencyMS and TTFTMS are sums; divide by Requests for the mean.
 	LatencyMS int64 `json:"latency_ms_sum"`
 	TTFTMS    int64 `json:"ttft_ms_sum"`

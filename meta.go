@@ -29,6 +29,10 @@ const (
 	KindUpstream Kind = "upstreams"
 )
 
+// KindPrice names prices in audit entries, permissions and conditions. They are
+// not managed objects: a price is never changed or deleted.
+const KindPrice Kind = "prices"
+
 // Kinds returns every kind in an order in which objects can be created:
 // nothing refers to a later one.
 func Kinds() []Kind {

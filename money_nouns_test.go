@@ -107,3 +107,33 @@ func TestEndingsAreClosed(t *testing.T) {
 		t.Error("a refusal has delivered content")
 	}
 }
+
+// TestMultiplierIsExact keeps a group's multiplier what was written: 1.15 as a
+// float would be another number.
+func TestMultiplierIsExact(t *testing.T) {
+	for text, want := range map[string]sluice.Multiplier{"1.15": 1_150_000, "0.000001": 1, `"2"`: 2_000_000, "1e-3": 1_000} {
+		var m, again sluice.Multiplier
+		if err := json.Unmarshal([]byte(text), &m); err != nil || m != want {
+			t.Errorf("%s is %d, %v", text, m, err)
+		}
+		if b, err := json.Marshal(m); err != nil || json.Unmarshal(b, &again) != nil || again != m {
+			t.Errorf("%s became %s, %v", text, b, err)
+		}
+	}
+	for _, bad := range []string{"1.0000001", `"x"`, "1e30"} {
+		var m sluice.Multiplier
+		if sluice.CodeOf(json.Unmarshal([]byte(bad), &m)) != sluice.CodeInvalidRequest {
+			t.Errorf("%s was read as %s", bad, m)
+		}
+	}
+}
+
+// TestKnownAssets refuses prices in what is no money: a typing error would open
+// books of its own.
+func TestKnownAssets(t *testing.T) {
+	for asset, want := range map[string]bool{"USD": true, "CNY": true, "AED": true, "ZWG": true, "UDS": false, "usd": false, "": false, "USD EUR": false, "XXX": false} {
+		if sluice.KnownAsset(asset) != want {
+			t.Errorf("%q: %v", asset, !want)
+		}
+	}
+}

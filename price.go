@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -110,10 +111,34 @@ const NoMultiplier Multiplier = 1_000_000
 // MaxMultiplier is a thousandfold price.
 const MaxMultiplier = 1000 * NoMultiplier
 
+// ParseMultiplier reads a plain decimal with up to six decimals ("1.25").
+func ParseMultiplier(s string) (Multiplier, error) {
+	v, err := parseDecimal(s, 6)
+	return Multiplier(v), err
+}
+
+// String renders the factor as a plain decimal.
+func (m Multiplier) String() string { return formatDecimal(int64(m), 6) }
+
+// MarshalJSON renders an exact JSON number.
+func (m Multiplier) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalJSON reads a JSON number or a decimal string, exactly.
+func (m *Multiplier) UnmarshalJSON(b []byte) error {
+	v, err := ParseMultiplier(plainDecimal(strings.Trim(string(b), `"`)))
+	if err != nil {
+		return err
+	}
+	*m = v
+	return nil
+}
+
 // PriceRef names what a request is priced by, for ever: an immutable price
 // version and the multiplier of its group at admission.
 type PriceRef struct {
-	Version    uint64     `json:"version,omitempty"`
+	// Version is that of the price.
+	Version uint64 `json:"version,omitempty"`
+	// Multiplier is the group's, an exact decimal.
 	Multiplier Multiplier `json:"multiplier,omitempty"`
 }
 
@@ -129,8 +154,8 @@ type Price struct {
 	Asset  string `json:"asset"`
 	// From is the first moment at which the price holds.
 	From time.Time `json:"from"`
-	// Rates has the price of each unit per 1,000,000 units; a unit that is not
-	// in it is not priced, and using it is an error unless Free.
+	// Rates has the price of each unit, as an exact number per single unit; a
+	// unit that is not in it is not priced, and using it is an error unless Free.
 	Rates map[Unit]Rate `json:"rates,omitempty"`
 	// Free says on purpose that the model costs nothing; it has no rates then.
 	Free bool `json:"free,omitempty"`
@@ -169,4 +194,66 @@ func isAsset(s string) bool {
 		}
 	}
 	return len(s) >= 3 && len(s) <= 8
+}
+
+// PriceQuery selects a page of the price book.
+type PriceQuery struct {
+	// Tenant keeps what concerns one tenant: its own prices and everyone's.
+	// Empty and "*" keep all that the caller may see.
+	Tenant string
+	Model  string
+	// At keeps the prices that hold at a moment, one for each model; those that
+	// a tenant's own replace are left out when Tenant is set. Zero keeps every
+	// version.
+	At time.Time
+	// Cursor continues after the previous page; it is opaque.
+	Cursor string
+	// Limit is the page size, 1 to 500; 0 means 50.
+	Limit int
+}
+
+// PriceFormat names how a price book is written down.
+type PriceFormat string
+
+// The formats.
+const (
+	PriceJSON PriceFormat = "json" // {"items": [Price…]}, rates per single unit
+	PriceCSV  PriceFormat = "csv"  // a header, then a price per line, rates per 1,000,000 units
+)
+
+// CostLine is what one unit contributes to a cost.
+type CostLine struct {
+	Unit     Unit  `json:"unit"`
+	Quantity int64 `json:"quantity"`
+	Rate     Rate  `json:"rate"`
+	// Amount is the unit's own product, rounded for display; the lines may
+	// differ from the cost by half a nano each, because the cost is rounded
+	// once.
+	Amount Nanos `json:"amount"`
+}
+
+// RecordCost says what one request cost, and why.
+type RecordCost struct {
+	// Record is the id of the request.
+	Record  string      `json:"record"`
+	Time    time.Time   `json:"time"`
+	Tenant  string      `json:"tenant,omitempty"`
+	Model   string      `json:"model,omitempty"`
+	Outcome Outcome     `json:"outcome"`
+	Source  UsageSource `json:"usage_source,omitempty"`
+	// Quantities is what was used.
+	Quantities Quantities `json:"quantities"`
+	// Price is the version that the request was admitted under, whatever holds
+	// now, and Multiplier that of its group.
+	Price      *Price     `json:"price,omitempty"`
+	Multiplier Multiplier `json:"multiplier,omitempty"`
+	// Lines add up to Cost, but for the rounding; there are none when nothing is
+	// charged.
+	Lines []CostLine `json:"lines,omitempty"`
+	// Cost has no asset when there is none.
+	Cost Money `json:"cost,omitzero"`
+	// Unpriced says that the request should have had a cost and has none.
+	Unpriced bool `json:"unpriced,omitempty"`
+	// Reason says in a sentence why the cost is what it is.
+	Reason string `json:"reason"`
 }

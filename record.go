@@ -68,14 +68,23 @@ type Record struct {
 	Status   int     `json:"status"`
 	Outcome  Outcome `json:"outcome"`
 	// Code is the error that the client was shown, if any.
-	Code        Code          `json:"code,omitempty"`
-	Stream      bool          `json:"stream,omitempty"`
-	Usage       Usage         `json:"usage"`
-	UsageSource UsageSource   `json:"usage_source,omitempty"`
-	LatencyMS   int64         `json:"latency_ms"`
-	TTFTMS      int64         `json:"ttft_ms,omitempty"`
-	BytesIn     int64         `json:"bytes_in"`
-	BytesOut    int64         `json:"bytes_out"`
-	Attempts    []Attempt     `json:"attempts,omitempty"`
-	Plugins     []PluginTrace `json:"plugins,omitempty"`
+	Code        Code        `json:"code,omitempty"`
+	Stream      bool        `json:"stream,omitempty"`
+	Usage       Usage       `json:"usage"`
+	UsageSource UsageSource `json:"usage_source,omitempty"`
+	LatencyMS   int64       `json:"latency_ms"`
+	TTFTMS      int64       `json:"ttft_ms,omitempty"`
+	BytesIn     int64       `json:"bytes_in"`
+	BytesOut    int64       `json:"bytes_out"`
+	// Price is what the request is priced by, fixed when it was admitted; zero
+	// for what has no price, such as a plain route.
+	Price PriceRef `json:"price,omitzero"`
+	// Cost is what it is charged for by its ending; without an asset there is no
+	// cost. A free request, or one whose ending is not charged, costs 0.
+	Cost Money `json:"cost,omitzero"`
+	// Unpriced says that a model was used without a price for it, or for a unit
+	// of it: there should be a cost, and there is none.
+	Unpriced bool          `json:"unpriced,omitempty"`
+	Attempts []Attempt     `json:"attempts,omitempty"`
+	Plugins  []PluginTrace `json:"plugins,omitempty"`
 }

@@ -14,8 +14,8 @@ const (
 	RoleReadOnly      = "read-only"      // reads the own tenant, writes nothing
 )
 
-// Permission is "<kind>:<verb>": the kind is a [Kind], "records", "audit",
-// "system" or "*"; the verb is "read", "write" or "*". The prefix "own-" on a
+// Permission is "<kind>:<verb>": the kind is a [Kind], "records", "prices",
+// "audit", "system" or "*"; the verb is "read", "write" or "*". The prefix "own-" on a
 // verb ("keys:own-write") limits it to objects of the caller's own user.
 type Permission string
 
@@ -105,6 +105,6 @@ func (r *Role) Refs() []Ref { return []Ref{{Field: "/tenant", Kind: KindTenant, 
 
 func (p Permission) valid() bool {
 	k, v, ok := strings.Cut(string(p), ":")
-	kindOK := k == "*" || k == "records" || k == "audit" || k == "system" || slices.Contains(Kinds(), Kind(k))
+	kindOK := k == "*" || k == "records" || k == "audit" || k == "system" || k == string(KindPrice) || slices.Contains(Kinds(), Kind(k))
 	return ok && kindOK && slices.Contains([]string{"read", "write", "*", "own-read", "own-write", "own-*"}, v)
 }

@@ -33,6 +33,9 @@ type Snapshot struct {
 	// MoreKeys says that there are more keys than Keys holds; a gateway asks its
 	// [KeySource] for those.
 	MoreKeys bool `json:"more_keys,omitempty"`
+	// Prices are those that hold now, or held within the hour before the last of
+	// them was made, and those that will hold; by version.
+	Prices []Price `json:"prices,omitempty"`
 	// Users tells a gateway which users are disabled; it holds only those.
 	DisabledUsers []UserRef `json:"disabled_users"`
 	// GlobalPlugins run on every route, before the route's own.

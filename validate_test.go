@@ -80,6 +80,8 @@ func TestValidateRefuses(t *testing.T) {
 		{sluice.KindGroup, `{"strategy":"luck"}`, "/strategy"},
 		{sluice.KindGroup, `{"max_attempts":11}`, "/max_attempts"},
 		{sluice.KindGroup, `{"max_attempts":-1}`, "/max_attempts"},
+		{sluice.KindGroup, `{"price_multiplier":-1}`, "/price_multiplier"},
+		{sluice.KindGroup, `{"price_multiplier":1000.000001}`, "/price_multiplier"},
 		{sluice.KindGroup, `{"shared_with":["*"]}`, "/shared_with"},
 
 		{sluice.KindProvider, `{"type":""}`, "/type"},
@@ -156,6 +158,7 @@ func TestValidateAccepts(t *testing.T) {
 		{sluice.KindRole, `{"permissions":["records:own-read","system:read","audit:*"]}`},
 		{sluice.KindKey, `{"rpm":0,"tpm":0,"models":["gpt-*","*","openai/gpt-4o@2024"]}`},
 		{sluice.KindGroup, `{"tenant":"platform","shared_with":["*","acme"]}`},
+		{sluice.KindGroup, `{"price_multiplier":0.000001}`},
 		{sluice.KindProvider, `{"base_url":"http://127.0.0.1:11434/v1","models":["llama3:8b"]}`},
 		{sluice.KindModel, `{"name":"deepseek/deepseek-chat:free","cost_per_token":0.000000000000001}`},
 		{sluice.KindUpstream, `{"nodes":[{"host":"::1","port":1},{"host":"svc.default.svc","port":65535,"weight":0}],"pass_host":"node"}`},

@@ -28,7 +28,9 @@ func (s *server) document() *huma.OpenAPI {
 	// These write their own JSON: exact numbers, or a decimal string.
 	registry.RegisterTypeAlias(reflect.TypeFor[sluice.Rate](), reflect.TypeFor[float64]())
 	registry.RegisterTypeAlias(reflect.TypeFor[sluice.Number](), reflect.TypeFor[float64]())
+	registry.RegisterTypeAlias(reflect.TypeFor[sluice.Multiplier](), reflect.TypeFor[float64]())
 	registry.RegisterTypeAlias(reflect.TypeFor[sluice.Nanos](), reflect.TypeFor[string]())
+	registry.RegisterTypeAlias(reflect.TypeFor[sluice.Quantities](), reflect.TypeFor[map[string]int64]())
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{Title: "Sluice control API", Version: s.Version,

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -52,6 +53,8 @@ func (s *Session) authoriseWrite(tx *store.Tx, before, after sluice.Object) erro
 		return s.authoriseRoute(before, after)
 	case *sluice.Key:
 		return s.authoriseKey(before, after)
+	case *sluice.Group:
+		return s.authoriseGroup(before, after)
 	}
 	return nil
 }
@@ -170,6 +173,27 @@ func samePlugins(a, b map[string]json.RawMessage) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return len(a)+len(b) == 0 || errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// authoriseGroup keeps tenants from setting what they pay: the multiplier of
+// their own groups is a platform admin's to choose.
+func (s *Session) authoriseGroup(before, after sluice.Object) error {
+	if s.caller.Platform || after == nil {
+		return nil
+	}
+	was := sluice.NoMultiplier
+	if before != nil {
+		was = multiplier(before.(*sluice.Group))
+	}
+	if multiplier(after.(*sluice.Group)) != was {
+		return sluice.Errorf(sluice.CodeForbidden, "only a platform admin changes what a group's requests cost").At("/price_multiplier")
+	}
+	return nil
+}
+
+// multiplier is the one that applies.
+func multiplier(g *sluice.Group) sluice.Multiplier {
+	return cmp.Or(g.PriceMultiplier, sluice.NoMultiplier)
 }
 
 // authoriseRoute keeps tenants apart on the listener they share: a tenant's own

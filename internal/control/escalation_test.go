@@ -204,3 +204,29 @@ func TestOwnKeysStayWithinLimits(t *testing.T) {
 	_, err = dev.Create(t.Context(), sluice.Key{RPM: new(int64(5)), Plugins: map[string]json.RawMessage{}}, none)
 	must(t, err)
 }
+
+// Lost if it fails: tenants set what they pay.
+func TestTenantsDoNotSetTheirMultiplier(t *testing.T) {
+	p := fresh(t)
+	ctx := t.Context()
+	p.tenant("acme")
+	boss, root := p.As(p.user("acme", "boss", sluice.RoleTenantAdmin)), p.As(p.user(sluice.PlatformTenant, "root", sluice.RolePlatformAdmin))
+	own := sluice.Group{Meta: sluice.Meta{Tenant: "acme", Name: "own"}, PriceMultiplier: sluice.NoMultiplier}
+	_, err := boss.Groups().Create(ctx, own, sluice.WriteOptions{})
+	must(t, err)
+	cheap := own
+	cheap.PriceMultiplier, cheap.Name = 1, "cheap"
+	_, err = boss.Groups().Create(ctx, cheap, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeForbidden, "creating a cheap group")
+	_, err = boss.Groups().Patch(ctx, "acme", "own", []byte(`{"price_multiplier":0.5}`), sluice.WriteOptions{})
+	wants(t, err, sluice.CodeForbidden, "making a group cheap")
+	_, err = root.Groups().Patch(ctx, "acme", "own", []byte(`{"price_multiplier":1.15}`), sluice.WriteOptions{})
+	must(t, err)
+	_, err = boss.Groups().Patch(ctx, "acme", "own", []byte(`{"price_multiplier":null}`), sluice.WriteOptions{})
+	wants(t, err, sluice.CodeForbidden, "taking the multiplier away")
+	g, err := boss.Groups().Patch(ctx, "acme", "own", []byte(`{"description":"still writable"}`), sluice.WriteOptions{})
+	must(t, err)
+	if g.PriceMultiplier != 1_150_000 {
+		t.Errorf("the multiplier is %s", g.PriceMultiplier)
+	}
+}

@@ -29,29 +29,48 @@ type Version struct {
 // used twice, and two prices of one model and tenant from the same moment are
 // refused with [sluice.CodeInvalidRequest], naming the version.
 func NewBook(prices []sluice.Price) (*Book, error) {
-	b := &Book{versions: make(map[uint64]*Version, len(prices)), lines: map[line][]*Version{}}
-	for _, p := range prices {
-		if err := p.Validate(); err != nil {
-			return nil, sluice.AsError(err).With("version", p.Version)
-		}
-		if b.versions[p.Version] != nil {
-			return nil, sluice.Errorf(sluice.CodeInvalidRequest, "price version %d is there twice", p.Version).At("/version").With("version", p.Version)
-		}
-		v := compile(p)
-		b.versions[p.Version] = v
-		l := line{p.Model, p.Tenant}
-		b.lines[l] = append(b.lines[l], v)
-	}
-	for l, versions := range b.lines {
-		slices.SortFunc(versions, func(x, y *Version) int { return x.price.From.Compare(y.price.From) })
-		for i := 1; i < len(versions); i++ {
-			if versions[i].price.From.Equal(versions[i-1].price.From) {
-				return nil, sluice.Errorf(sluice.CodeInvalidRequest, "versions %d and %d of %s hold from the same moment",
-					versions[i-1].price.Version, versions[i].price.Version, l.model).At("/from").With("version", versions[i].price.Version)
-			}
-		}
+	b, faults := Compile(prices)
+	if len(faults) > 0 {
+		return nil, faults[0].Err
 	}
 	return b, nil
+}
+
+// Fault is a price that a book leaves out, and why.
+type Fault struct {
+	Price sluice.Price
+	Err   error
+}
+
+// Compile is [NewBook] for who must go on whatever was published: it leaves out
+// the prices that NewBook would refuse.
+func Compile(prices []sluice.Price) (*Book, []Fault) {
+	b := &Book{versions: make(map[uint64]*Version, len(prices)), lines: map[line][]*Version{}}
+	var faults []Fault
+	for _, p := range prices {
+		if err := b.insert(p); err != nil {
+			faults = append(faults, Fault{p, sluice.AsError(err).With("version", p.Version)})
+		}
+	}
+	return b, faults
+}
+
+// insert adds a version to a book in the making.
+func (b *Book) insert(p sluice.Price) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if b.versions[p.Version] != nil {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "price version %d is there twice", p.Version).At("/version")
+	}
+	l, v := line{p.Model, p.Tenant}, compile(p)
+	at, taken := slices.BinarySearchFunc(b.lines[l], p.From, func(v *Version, from time.Time) int { return v.price.From.Compare(from) })
+	if taken {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "versions %d and %d of %s hold from the same moment",
+			b.lines[l][at].price.Version, p.Version, p.Model).At("/from")
+	}
+	b.versions[p.Version], b.lines[l] = v, slices.Insert(b.lines[l], at, v)
+	return nil
 }
 
 func compile(p sluice.Price) *Version {
@@ -86,13 +105,19 @@ func (b *Book) Prices() []sluice.Price {
 // if it has one by then, else everyone's. A model without a price is
 // [sluice.CodeNotFound], for the caller to refuse before any cost.
 func (b *Book) At(model, tenant string, at time.Time) (*Version, error) {
-	if v := holding(b.lines[line{model, tenant}], at); v != nil {
-		return v, nil
-	}
-	if v := holding(b.lines[line{model, ""}], at); v != nil {
+	if v := b.Holding(model, tenant, at); v != nil {
 		return v, nil
 	}
 	return nil, sluice.Errorf(sluice.CodeNotFound, "model %s has no price", strings.TrimSpace(model))
+}
+
+// Holding is [Book.At] with nil for a model without a price. It does not
+// allocate.
+func (b *Book) Holding(model, tenant string, at time.Time) *Version {
+	if v := holding(b.lines[line{model, tenant}], at); v != nil {
+		return v
+	}
+	return holding(b.lines[line{model, ""}], at)
 }
 
 // holding returns the last version that begins at or before the moment.

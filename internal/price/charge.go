@@ -23,21 +23,10 @@ func (v *Version) Charge(q sluice.Quantities, m sluice.Multiplier) (sluice.Nanos
 	return total.divide(perNano/2, v)
 }
 
-// Line is what one unit contributes to a charge.
-type Line struct {
-	Unit     sluice.Unit `json:"unit"`
-	Quantity int64       `json:"quantity"`
-	Rate     sluice.Rate `json:"rate"`
-	// Amount is the unit's own product, rounded for display; the lines may
-	// differ from the charge by half a nano each, because the charge is rounded
-	// once.
-	Amount sluice.Nanos `json:"amount"`
-}
-
 // Explain returns the lines of a charge in the order of the units, for people
 // who ask why. Its errors are those of [Version.Charge].
-func (v *Version) Explain(q sluice.Quantities, m sluice.Multiplier) ([]Line, error) {
-	var lines []Line
+func (v *Version) Explain(q sluice.Quantities, m sluice.Multiplier) ([]sluice.CostLine, error) {
+	var lines []sluice.CostLine
 	for u, n := range q {
 		if n == 0 || v.price.Free || u == int(sluice.UnitRequest) && !v.priced[u] {
 			continue
@@ -48,7 +37,7 @@ func (v *Version) Explain(q sluice.Quantities, m sluice.Multiplier) ([]Line, err
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, Line{Unit: sluice.Unit(u), Quantity: n, Rate: v.rates[u], Amount: amount})
+		lines = append(lines, sluice.CostLine{Unit: sluice.Unit(u), Quantity: n, Rate: v.rates[u], Amount: amount})
 	}
 	return lines, nil
 }

@@ -23,6 +23,10 @@ func full(t *testing.T) sluice.Record {
 			f.Set(reflect.ValueOf(noon.Add(1234 * time.Microsecond)))
 		case sluice.Usage:
 			f.Set(reflect.ValueOf(sluice.Usage{Input: 1, CachedInput: 2, CacheWrite5m: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6, AudioInput: 7, AudioOutput: 8, Image: 9}))
+		case sluice.PriceRef:
+			f.Set(reflect.ValueOf(sluice.PriceRef{Version: 7, Multiplier: 1_250_000}))
+		case sluice.Money:
+			f.Set(reflect.ValueOf(sluice.Money{Amount: 1_250_000_001, Asset: "USD"}))
 		case []sluice.Attempt:
 			f.Set(reflect.ValueOf([]sluice.Attempt{{Target: "p", Status: 200, LatencyMS: 3}}))
 		case []sluice.PluginTrace:
