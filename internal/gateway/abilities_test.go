@@ -18,7 +18,7 @@ func testAbilities(t *testing.T, over transport) {
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.addProvider("p1", u, func(p *sluice.Provider) { p.Models = []string{"m*", "reader", "plain"} })
 	f.add(&sluice.Model{Meta: meta("platform", "reader"), InputModalities: []string{"text"}})
-	f.add(&sluice.Model{Meta: meta("platform", "plain"), SupportsReasoning: new(bool), SupportsJSONSchema: new(bool)})
+	f.add(&sluice.Model{Meta: meta("platform", "plain"), SupportsReasoning: new(bool), SupportsJSONSchema: new(bool), ParamPolicy: sluice.ParamsStrict})
 	f.apply()
 	part := func(model, part string) string {
 		return `{"model":"` + model + `","messages":[{"role":"user","content":[` + part + `]}]}`

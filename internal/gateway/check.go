@@ -114,7 +114,7 @@ func checkAbilities(m *sluice.Model, a *dialect.Ask) error {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not read audio", m.Name).At("/messages")
 	case a.NeedsFiles && !m.Reads("file"):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not read documents", m.Name).At("/messages")
-	case a.NeedsReasoning && lacks(m.SupportsReasoning):
+	case a.NeedsReasoning && lacks(m.SupportsReasoning) && m.ParamPolicy == sluice.ParamsStrict:
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not reason", m.Name).At("/reasoning_effort")
 	case a.NeedsSchema && lacks(m.SupportsJSONSchema):
 		return sluice.Errorf(sluice.CodeInvalidRequest, "model %q does not answer by a JSON schema", m.Name).At("/response_format")

@@ -65,7 +65,7 @@ func checkHead(h *sluice.Head) error {
 // watched are the top-level members that mean something to the gateway, in the
 // order of their places in [found]. Each may stand once: of two, the gateway
 // might check one and the target obey the other.
-var watched = [...]string{"model", "stream", "max_tokens", "messages", "system", "tools", "tool_choice"}
+var watched = [...]string{"model", "stream", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "output_config"}
 
 // The places in [found].
 const (
@@ -76,6 +76,8 @@ const (
 	atSystem
 	atTools
 	atToolChoice
+	atThinking
+	atOutputConfig
 )
 
 // found are the values of the watched members.
@@ -101,11 +103,20 @@ func (a *asked) read() error {
 	if err := members.Err(); err != nil {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "%s", err.Error())
 	}
-	for _, step := range [...]func(*found) error{a.readModel, a.readStream, a.readCap, a.readMessages, a.readTools} {
+	for _, step := range [...]func(*found) error{a.readModel, a.readStream, a.readCap, a.readMessages, a.readTools, a.readOutput} {
 		if err := step(&f); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// readOutput notes what else the request needs of a model.
+func (a *asked) readOutput(f *found) error {
+	body := a.ask.Body
+	thinking := jsonscan.Find(body, f[atThinking], "type")
+	a.ask.NeedsReasoning = jsonscan.Is(body, thinking, "enabled") || jsonscan.Is(body, thinking, "adaptive")
+	a.ask.NeedsSchema = jsonscan.Is(body, jsonscan.Find(body, jsonscan.Find(body, f[atOutputConfig], "format"), "type"), "json_schema")
 	return nil
 }
 

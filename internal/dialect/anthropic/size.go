@@ -53,6 +53,7 @@ func (a *asked) measureBlocks(content jsonscan.Value, nested bool) {
 			a.size.images++
 			a.size.text -= n
 		case kind == "document":
+			a.ask.NeedsFiles = true
 			a.size.files += n
 			a.size.text -= n
 		case kind == "tool_result" && nested:

@@ -42,6 +42,9 @@ func openChat(e exchange) (dialect.Leg, error) {
 		return nil, err
 	}
 	c := &chat{exchange: e}
+	if asked, err = c.able(asked); err != nil {
+		return nil, err
+	}
 	if c.encoded, err = c.peer.EncodeChat(asked, &c.target); err != nil {
 		return nil, err
 	}
@@ -54,6 +57,18 @@ func openChat(e exchange) (dialect.Leg, error) {
 		})
 	}
 	return c, nil
+}
+
+// able returns the request without what the model cannot do and can be left out:
+// coding tools ask every model to think.
+func (c *chat) able(asked *form.Chat) (*form.Chat, error) {
+	entry := c.target.Entry
+	if entry == nil || entry.SupportsReasoning == nil || *entry.SupportsReasoning || !asked.Reasoning.Stated() || asked.Reasoning.Off() {
+		return asked, nil
+	}
+	without := *asked
+	without.Reasoning = form.Reasoning{}
+	return &without, c.target.Drop("reasoning", asked.Reasoning.Field)
 }
 
 // Begin implements [dialect.Leg].

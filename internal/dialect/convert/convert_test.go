@@ -237,6 +237,27 @@ func TestDroppedParametersAreNamed(t *testing.T) {
 	}
 }
 
+// Coding tools ask every model to think: one that cannot must answer all the
+// same, and say that it did not.
+func TestReasoningIsDroppedForModelsWithoutIt(t *testing.T) {
+	chat := form.Chat{Reasoning: form.Reasoning{Effort: "high", Field: "/thinking"}}
+	open := func(policy sluice.ParamPolicy) (*sluice.RespHead, error) {
+		ask := &dialect.Ask{Operation: dialect.Operation{Name: dialect.OpChat}, Front: &front{chat}}
+		leg, err := convert.Open(ask, dialect.Account{Provider: &sluice.Provider{}, Entry: &sluice.Model{SupportsReasoning: new(bool), ParamPolicy: policy}}, &account{})
+		if err != nil {
+			return nil, err
+		}
+		client := &sluice.RespHead{}
+		return client, leg.Begin(&sluice.RespHead{Status: 200}, client)
+	}
+	if head, err := open(sluice.ParamsLenient); err != nil || head.Fields.Get(convert.DroppedField) != "reasoning" {
+		t.Errorf("lenient: %v, %v", head, err)
+	}
+	if _, err := open(sluice.ParamsStrict); sluice.CodeOf(err) != sluice.CodeInvalidRequest || sluice.AsError(err).Field != "/thinking" {
+		t.Errorf("strict: %v", err)
+	}
+}
+
 // What a pair cannot do must be said before it costs anything.
 func TestOperationsOfOneProtocolAreRefused(t *testing.T) {
 	ask := &dialect.Ask{Surface: "words", Operation: dialect.Operation{Name: "images"}}

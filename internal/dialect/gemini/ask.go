@@ -234,7 +234,23 @@ func (r *reading) readConfig(v jsonscan.Value) error {
 		*limit.to = n
 	}
 	r.ask.Choices = max(r.ask.Choices, 1)
+	r.ask.NeedsSchema = given(found["responseSchema"]) || given(found["responseJsonSchema"])
+	r.ask.NeedsReasoning = r.thinks(found["thinkingConfig"])
 	return nil
+}
+
+// thinks reports whether a configuration asks for thought.
+func (r *reading) thinks(config jsonscan.Value) bool {
+	for m := config.Members(r.ask.Body); m.Next(); {
+		switch v := m.Value(); camel(string(m.Key())) {
+		case "thinkingLevel":
+			return given(v)
+		case "thinkingBudget":
+			n, ok := wholeNumber(v.In(r.ask.Body))
+			return ok && n != 0
+		}
+	}
+	return false
 }
 
 // readTools notes what the request needs of a model.

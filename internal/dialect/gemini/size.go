@@ -135,8 +135,11 @@ func (r *reading) pictures(blob jsonscan.Value) bool {
 			continue
 		}
 		kind, _ := jsonscan.Text(body, m.Value())
-		image := strings.HasPrefix(strings.ToLower(kind), "image/")
+		kind = strings.ToLower(kind)
+		image, audio := strings.HasPrefix(kind, "image/"), strings.HasPrefix(kind, "audio/")
 		r.ask.NeedsVision = r.ask.NeedsVision || image
+		r.ask.NeedsAudio = r.ask.NeedsAudio || audio
+		r.ask.NeedsFiles = r.ask.NeedsFiles || strings.HasPrefix(kind, "application/")
 		return image
 	}
 	return false

@@ -17,6 +17,7 @@ func (a *asked) readResponses() (err error) {
 	a.ask.Model, a.ask.MaxTokens = o.Model, o.MaxTokens
 	a.ask.Stream = o.Stream && a.endpoint.streams
 	a.ask.NeedsVision, a.ask.NeedsFunctions, a.ask.NeedsToolChoice = o.NeedsVision, o.NeedsFunctions, o.NeedsToolChoice
+	a.ask.NeedsFiles, a.ask.NeedsReasoning, a.ask.NeedsSchema = o.NeedsFiles, o.NeedsReasoning, o.NeedsSchema
 	a.size = size{text: o.Text, files: o.Files, images: o.Images}
 	a.responses = responses.NewFront(a.ask.Body)
 	a.ask.Front = a.responses

@@ -19,7 +19,7 @@ type Outline struct {
 	// MaxTokens is max_output_tokens, 0 when absent.
 	MaxTokens int64
 	// What the request needs of a model.
-	NeedsVision, NeedsFunctions, NeedsToolChoice bool
+	NeedsVision, NeedsFiles, NeedsFunctions, NeedsToolChoice, NeedsReasoning, NeedsSchema bool
 	// Text and Files count bytes, Images pieces.
 	Text, Files, Images int64
 	// Store is the value of store, whose Kind is None when it is absent, and
@@ -33,7 +33,7 @@ type Outline struct {
 // other.
 var watched = []string{
 	"model", "stream", "input", "tools", "tool_choice", "max_output_tokens", "store",
-	"previous_response_id", "conversation", "background", "prompt",
+	"previous_response_id", "conversation", "background", "prompt", "reasoning", "text",
 }
 
 // Inspect reads the outline of a body. Errors are [sluice.CodeInvalidRequest]
@@ -77,7 +77,7 @@ func watchedName(name string) (string, error) {
 }
 
 func (o *Outline) read(body []byte, found map[string]jsonscan.Value) error {
-	for _, step := range [...]func([]byte, map[string]jsonscan.Value) error{o.readModel, o.readFlags, o.readCap, o.readInput, o.readTools, refuseStored} {
+	for _, step := range [...]func([]byte, map[string]jsonscan.Value) error{o.readModel, o.readFlags, o.readCap, o.readInput, o.readTools, o.readOutput, refuseStored} {
 		if err := step(body, found); err != nil {
 			return err
 		}
@@ -208,9 +208,18 @@ func (o *Outline) readPart(body []byte, part jsonscan.Value, field string) error
 		o.Images++
 		o.Text -= n
 	case "input_file":
+		o.NeedsFiles = true
 		o.Files += n
 		o.Text -= n
 	}
+	return nil
+}
+
+// readOutput notes what else the request needs of a model.
+func (o *Outline) readOutput(body []byte, found map[string]jsonscan.Value) error {
+	effort := jsonscan.Find(body, found["reasoning"], "effort")
+	o.NeedsReasoning = effort.Kind == jsonscan.String && !jsonscan.Is(body, effort, "none")
+	o.NeedsSchema = jsonscan.Is(body, jsonscan.Find(body, jsonscan.Find(body, found["text"], "format"), "type"), "json_schema")
 	return nil
 }
 
