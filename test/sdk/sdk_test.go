@@ -1,6 +1,7 @@
-// Package sdk_test starts the real binary and runs the official OpenAI SDKs for
-// Go, Node and Python against it, unchanged. They are the judges of whether
-// "works with the SDK you already use" is true.
+// Package sdk_test starts the real binary and runs the official SDKs of OpenAI,
+// Anthropic and Google for Go, Node and Python against it, unchanged, with
+// scripted providers of each protocol behind it. They are the judges of whether
+// "works with the SDK you already use" is true, whoever answers.
 package sdk_test
 
 import (
@@ -19,12 +20,13 @@ func TestMain(m *testing.M) { process.Main(m) }
 // suite is what an SDK suite is given.
 type suite struct{ env []string }
 
-// newSuite starts a server and makes two keys: one without limits, one that may
-// ask once a minute.
+// newSuite starts a server with the scripted providers and makes two keys: one
+// without limits, one that may ask once a minute.
 func newSuite(t *testing.T) suite {
 	t.Helper()
 	p := process.Start(t, process.Options{})
 	admin := p.Admin(t)
+	newTargets(t).install(t, admin)
 	mint := func(name string, rpm int64) string {
 		key, err := admin.Keys().Create(t.Context(), sluice.Key{Meta: sluice.Meta{Name: name}, RPM: &rpm, TPM: new(int64(0))}, sluice.WriteOptions{})
 		if err != nil {
@@ -33,7 +35,7 @@ func newSuite(t *testing.T) suite {
 		return key.Token
 	}
 	return suite{env: append(os.Environ(),
-		"SLUICE_TEST_BASE_URL="+p.Gateway+"/v1",
+		"SLUICE_TEST_BASE_URL="+p.Gateway+"/v1", "SLUICE_TEST_TARGETS=all",
 		"SLUICE_TEST_KEY="+mint("sdk", 0),
 		"SLUICE_TEST_LIMITED_KEY="+mint("sdk-limited", 1),
 	)}
