@@ -147,8 +147,8 @@ func (c *Conn) endExchange() {
 		c.w = copy(c.in.b, c.in.b[c.r:c.w])
 		c.r = 0
 	}
-	if c.w == 0 && c.in != nil && len(c.in.b) > smallBuffer {
-		c.in.release() // an idle connection holds no more than a small one
+	if c.w == 0 {
+		c.in.release() // an idle connection holds none
 		c.in = nil
 	}
 }
@@ -157,15 +157,13 @@ func (c *Conn) endExchange() {
 // connection that ended between requests.
 func (c *Conn) readHead() error {
 	lim := &c.srv.lim
-	if c.in == nil {
-		c.in = c.srv.bufs.take(smallBuffer)
-	}
 	c.headAt = c.srv.sweep.clock.Load() // for one that was pipelined in part
 	scanned := 0
 	for {
 		if c.w > 0 {
 			if end := headEnd(c.in.b[:c.w], scanned); end > 0 && end <= lim.Head {
 				c.r = end
+				c.shrinkWindow()
 				return c.req.parse(c.in.b[:end], lim, c.srv.cfg.CanonicalPath)
 			} else if end > 0 || c.w >= lim.Head {
 				return errHeadTooLarge
@@ -179,6 +177,18 @@ func (c *Conn) readHead() error {
 		if err := c.readHeadBytes(); err != nil {
 			return err
 		}
+	}
+}
+
+// shrinkWindow moves a short request to a tiny buffer before anything points
+// into it: a stream keeps its request as long as it lasts.
+func (c *Conn) shrinkWindow() {
+	if len(c.in.b) <= tinyBuffer {
+		return
+	}
+	if tiny := c.srv.bufs.move(c.in.b[:c.w]); tiny != nil {
+		c.in.release()
+		c.in = tiny
 	}
 }
 
@@ -205,7 +215,7 @@ func (c *Conn) readHeadBytes() error {
 	if waiting == modeIdle && c.srv.draining.Load() {
 		c.closeIdle()
 	}
-	n, err := c.nc.Read(c.in.b[c.w:])
+	n, err := c.readWindow()
 	if !c.mode.CompareAndSwap(waiting, modeBusy) {
 		return errQuiet
 	}
@@ -222,6 +232,17 @@ func (c *Conn) readHeadBytes() error {
 		return errQuiet
 	}
 	return nil
+}
+
+// readWindow reads once into the window; an empty one is borrowed when there is
+// something to read.
+func (c *Conn) readWindow() (n int, err error) {
+	if c.w > 0 {
+		return c.nc.Read(c.in.b[c.w:])
+	}
+	c.in.release()
+	c.in, n, err = readLease(c.nc, &c.srv.bufs, smallBuffer)
+	return n, err
 }
 
 // waiting says what the connection waits for, and how long it may.

@@ -18,8 +18,9 @@ type socket struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	in, out transfer
-	// in.step, out.whole and out.once bound once, so that no call allocates
-	read, put, try func(fd uintptr) bool
+	// in.step, in.leased, out.whole and out.once bound once, so that no call
+	// allocates
+	read, lend, put, try func(fd uintptr) bool
 }
 
 // transfer is one Read or Write in progress.
@@ -28,6 +29,10 @@ type transfer struct {
 	b    []byte
 	n    int
 	err  syscall.Errno
+	// bufs lends the buffer of a read that begins without one.
+	bufs *leases
+	size int
+	held *lease
 }
 
 // maxRaw is the longest write that is done behind the scheduler's back: copying
@@ -46,7 +51,7 @@ func direct(nc net.Conn) net.Conn {
 		return nc
 	}
 	s := &socket{TCPConn: tcp, raw: raw, in: transfer{call: syscall.SYS_READ}, out: transfer{call: syscall.SYS_WRITE}}
-	s.read, s.put, s.try = s.in.step, s.out.whole, s.out.once
+	s.read, s.lend, s.put, s.try = s.in.step, s.in.leased, s.out.whole, s.out.once
 	return s
 }
 
@@ -68,6 +73,18 @@ func (t *transfer) step(fd uintptr) bool {
 			return true
 		}
 	}
+}
+
+// leased reads once into a buffer that it holds only if something came.
+func (t *transfer) leased(fd uintptr) bool {
+	t.held = t.bufs.take(t.size)
+	t.b = t.held.b
+	done := t.step(fd)
+	if t.n == 0 {
+		t.held.release()
+		t.held, t.b = nil, nil
+	}
+	return done
 }
 
 // whole moves bytes until all have gone.
@@ -105,6 +122,29 @@ func (s *socket) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return t.n, nil
+}
+
+// readLease reads once into a buffer of that size from the pool. A plain socket
+// borrows it when there is something to read: who waits holds none.
+func readLease(nc net.Conn, bufs *leases, size int) (*lease, int, error) {
+	s, ok := nc.(*socket)
+	if !ok {
+		return readHeld(nc, bufs, size)
+	}
+	t := &s.in
+	t.n, t.err, t.bufs, t.size = 0, 0, bufs, size
+	err := s.raw.Read(s.lend)
+	held := t.held
+	t.b, t.bufs, t.held = nil, nil, nil
+	switch {
+	case held != nil:
+		return held, t.n, nil
+	case err != nil:
+		return nil, 0, err
+	case t.err != 0:
+		return nil, 0, os.NewSyscallError("read", t.err)
+	}
+	return nil, 0, io.EOF
 }
 
 // Write implements [net.Conn].

@@ -35,11 +35,13 @@ type upConn struct {
 	// the window has moved.
 	in, headBuf *lease
 	base, r, w  int
-	left        int64
-	chunks      dechunker
-	trailers    sluice.Fields
-	ended       bool
-	idle        time.Duration
+	// size is what the next window is borrowed with.
+	size     int
+	left     int64
+	chunks   dechunker
+	trailers sluice.Fields
+	ended    bool
+	idle     time.Duration
 
 	vec   [][]byte
 	parts net.Buffers
@@ -90,7 +92,13 @@ func (c *upConn) disarm(d time.Duration) bool {
 // took longer.
 func (c *upConn) read(d time.Duration, late *sluice.Error) error {
 	c.arm(d)
-	n, err := c.nc.Read(c.in.b[c.w:])
+	var n int
+	var err error
+	if c.in != nil {
+		n, err = c.nc.Read(c.in.b[c.w:])
+	} else { // a window that holds nothing is borrowed when there is something to read
+		c.in, n, err = readLease(c.nc, &c.pool.bufs, c.size)
+	}
 	inTime := c.disarm(d)
 	c.w += n
 	c.received = c.received || n > 0
@@ -112,7 +120,7 @@ func (c *upConn) read(d time.Duration, late *sluice.Error) error {
 
 // readHead reads the final answer's head, and skips interim ones.
 func (c *upConn) readHead(method string, firstByte time.Duration) error {
-	c.in = c.pool.bufs.take(smallBuffer)
+	c.size = smallBuffer
 	c.r, c.w = 0, 0
 	for interim := 0; ; interim++ {
 		if interim > MaxInformational {
@@ -134,19 +142,21 @@ func (c *upConn) readHead(method string, firstByte time.Duration) error {
 
 func (c *upConn) readOneHead(method string, firstByte time.Duration) error {
 	for scanned := 0; ; {
-		if end := headEnd(c.in.b[:c.w], scanned); end > 0 {
-			c.r, c.base = end, end
-			return c.resp.parse(c.in.b[:end], method)
-		}
-		if hasBareLF(c.in.b[:c.w]) {
-			return errAnswerHead
-		}
-		if c.w >= maxAnswerHead {
-			return errAnswerLarge
-		}
-		scanned = c.w
-		if c.w == len(c.in.b) {
-			c.grow()
+		if c.w > 0 {
+			if end := headEnd(c.in.b[:c.w], scanned); end > 0 {
+				c.r, c.base = end, end
+				return c.parseHead(c.in.b[:end], method)
+			}
+			if hasBareLF(c.in.b[:c.w]) {
+				return errAnswerHead
+			}
+			if c.w >= maxAnswerHead {
+				return errAnswerLarge
+			}
+			scanned = c.w
+			if c.w == len(c.in.b) {
+				c.grow()
+			}
 		}
 		err := c.read(firstByte, errFirstByte)
 		if err == errEnd {
@@ -156,6 +166,20 @@ func (c *upConn) readOneHead(method string, firstByte time.Duration) error {
 			return err
 		}
 	}
+}
+
+// parseHead parses the head. That of a stream is kept apart in a tiny buffer, so
+// that the stream waits for its events without a window.
+func (c *upConn) parseHead(b []byte, method string) error {
+	if err := c.resp.parse(b, method); err != nil || c.resp.body < bodyChunked || c.resp.head.Status < 200 {
+		return err
+	}
+	tiny := c.pool.bufs.move(b)
+	if tiny == nil {
+		return nil
+	}
+	c.headBuf, c.base = tiny, 0
+	return c.resp.parse(tiny.b[:len(b)], method)
 }
 
 func (c *upConn) grow() {
@@ -251,29 +275,20 @@ func (c *upConn) dechunk() ([]byte, error) {
 // fill reads more of the body into the empty window. The window stays small
 // while the answer comes in small pieces and grows when one filled it.
 func (c *upConn) fill() error {
-	full := c.w == len(c.in.b)
-	if full || len(c.in.b)-c.base < smallBuffer/4 {
-		c.widen(full)
+	full := c.in != nil && c.w == len(c.in.b)
+	if full {
+		c.size = min(4*len(c.in.b), largeBuffer)
+	}
+	switch {
+	case c.headBuf != nil:
+		c.in.release()
+		c.in = nil
+	case full || len(c.in.b)-c.base < smallBuffer/4:
+		// The head's buffer stays until the exchange ends.
+		c.headBuf, c.in, c.base = c.in, nil, 0
 	}
 	c.r, c.w = c.base, c.base
 	return c.read(c.idle, errSilent)
-}
-
-// widen moves the window to a buffer of its own, larger when it was full. The
-// head's buffer stays until the exchange ends.
-func (c *upConn) widen(full bool) {
-	size := smallBuffer
-	if full {
-		size = min(4*len(c.in.b), largeBuffer)
-	}
-	if c.headBuf == nil {
-		c.headBuf, c.in, c.base = c.in, nil, 0
-	}
-	if c.in != nil && len(c.in.b) >= size {
-		return
-	}
-	c.in.release()
-	c.in = c.pool.bufs.take(size)
 }
 
 // reusable reports whether the connection can serve another call.
