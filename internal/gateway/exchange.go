@@ -162,6 +162,9 @@ func (e *exchange) contain() {
 	}
 	e.g.cfg.Log.Error("panic while serving", "request", e.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	e.panicked = true
+	if e.answering != nil {
+		e.answering.close(&e.flight)
+	}
 	defer func() {
 		if recover() != nil { // the answer to the first panic failed the same way
 			e.in.Abort()

@@ -58,11 +58,8 @@ func (k *keepAlive) tick() {
 }
 
 // next waits for the target's next piece and leaves the connection to the timer
-// meanwhile, if there is one.
+// meanwhile.
 func (k *keepAlive) next(s sluice.Stream) ([]byte, error) {
-	if k == nil {
-		return s.Next()
-	}
 	k.hand(true)
 	k.timer.Reset(k.every)
 	b, err := s.Next()

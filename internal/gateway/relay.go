@@ -10,10 +10,20 @@ import (
 )
 
 // relay brings a target's answer to the client, piece by piece: one piece is
-// held at a time, and a slow client makes the target wait.
+// held at a time, and a slow client makes the target wait. It calls copy from
+// where little is on the stack, because a stream waits there for minutes.
 func (e *exchange) relay(a *attempt) error {
+	more, err := e.present(a)
+	if more && err == nil {
+		err = e.conclude(a, e.copy(a))
+	}
+	a.close(&e.flight) // after a panic, contain does it
+	return err
+}
+
+// present begins the answer, and ends it unless there is more to come.
+func (e *exchange) present(a *attempt) (more bool, err error) {
 	e.answering = a
-	defer a.close(&e.flight)
 	e.x.Origin, e.x.TargetStatus, e.x.Response = plugin.OriginTarget, a.status, &a.head
 	e.failure = nil // of attempts that another target mended
 	if e.chain.HasBodyFilter() && !bodyless(e.x.Request.Method, a.head.Status) {
@@ -21,29 +31,31 @@ func (e *exchange) relay(a *attempt) error {
 	}
 	e.decorate(&a.head.Fields)
 	if err := e.chain.HeaderFilter(&e.x); err != nil {
-		return err
+		return false, err
 	}
 	e.events = isEventStream(&a.head.Fields) || e.ask.EndsItself()
 	if bodyless(e.x.Request.Method, a.head.Status) {
-		return e.end(nil)
+		return false, e.end(nil)
 	}
 	if a.ended {
 		if err := e.emit(a.first, true); err != nil {
-			return err
+			return false, err
 		}
-		return e.end(nil)
+		return false, e.end(nil)
 	}
-	if err := e.open(a); err != nil {
-		return err
+	return true, e.open(a)
+}
+
+// conclude completes the answer, or finds out why copying it failed.
+func (e *exchange) conclude(a *attempt, err error) error {
+	if err == nil {
+		return e.end(a.stream.Trailers())
 	}
-	if err := e.copy(a); err != nil {
-		err = e.cause(a, err)
-		if code := sluice.CodeOf(err); code == sluice.CodeProviderError || code == sluice.CodeTimeout {
-			e.service.set.Failed(a.index, e.g.cfg.Now())
-		}
-		return err
+	err = e.cause(a, err)
+	if code := sluice.CodeOf(err); code == sluice.CodeProviderError || code == sluice.CodeTimeout {
+		e.service.set.Failed(a.index, e.g.cfg.Now())
 	}
-	return e.end(a.stream.Trailers())
+	return err
 }
 
 // open sends what is there. A stream's head does not wait for its first event.
@@ -64,7 +76,13 @@ func (e *exchange) copy(a *attempt) error {
 		defer func() { e.written += alive.stop() }()
 	}
 	for {
-		b, err := alive.next(a.stream)
+		var b []byte
+		var err error
+		if alive == nil {
+			b, err = a.stream.Next() // not by way of alive: this deep, a call more is stack that waits
+		} else {
+			b, err = alive.next(a.stream)
+		}
 		if errors.Is(err, io.EOF) {
 			if b, err = a.leg.Finish(); err != nil {
 				return err
