@@ -15,6 +15,7 @@ var (
 	SameAddress  = sameAddress
 	EditDistance = editDistance
 	CgroupLimit  = cgroupLimit
+	PercentFor   = percentFor
 )
 
 // Loaded is a configuration with its origins and warnings.

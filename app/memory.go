@@ -2,7 +2,9 @@ package app
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 )
@@ -39,4 +41,55 @@ func cgroupLimit(path string) int64 {
 		return 0
 	}
 	return n
+}
+
+const (
+	// smallHeap is the live heap up to which garbage is collected early.
+	smallHeap = 64 << 20
+	// smallHeapPercent is how much garbage a small heap may hold beside what
+	// lives, in percent of that.
+	smallHeapPercent = 50
+	// largeHeapPercent is the runtime's own default.
+	largeHeapPercent = 100
+)
+
+// collectEarly makes the collector run twice as often while the heap is small,
+// unless GOGC says otherwise. What it costs there is little, because there is
+// little to mark, and waiting streams get their stacks halved by it; a large
+// heap is left to the runtime's habit. After each collection the rule is looked
+// at again; nothing stops that but the end of the process.
+func collectEarly() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	debug.SetGCPercent(smallHeapPercent)
+	watchHeap(smallHeapPercent)
+}
+
+// watchHeap sets the percentage by the live heap once this collection is over.
+func watchHeap(percent int) {
+	// A pointer in it keeps the tiny allocator away, which would delay the end.
+	sentinel := &struct{ self any }{}
+	runtime.AddCleanup(sentinel, func(last int) {
+		next := percentFor(liveHeap())
+		if next != last {
+			debug.SetGCPercent(next)
+		}
+		watchHeap(next)
+	}, percent)
+}
+
+// percentFor is the rule.
+func percentFor(live uint64) int {
+	if live < smallHeap {
+		return smallHeapPercent
+	}
+	return largeHeapPercent
+}
+
+// liveHeap is what the last collection found alive, in bytes.
+func liveHeap() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

@@ -84,6 +84,7 @@ func serve(ctx context.Context, p process, opts serveOptions) (err error) {
 	for _, w := range cfg.warnings {
 		log.Warn(w)
 	}
+	collectEarly()
 	if limit := limitMemory(); limit > 0 {
 		log.Debug("memory limit set from the container", "bytes", limit)
 	}
