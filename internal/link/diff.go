@@ -11,7 +11,8 @@ type op struct {
 	hash int // index into hashes
 	entry
 	deleted bool
-	// key is the key that was set in config:keys, for auth:token; nil elsewhere.
+	// key is the key that was set in config:keys or, when it is known, deleted
+	// there, for auth:token and auth:retiring; nil elsewhere.
 	key *sluice.Key
 }
 
@@ -167,11 +168,11 @@ func (c encoder) change(from content, next *sluice.Snapshot) ([]op, content, err
 	to := content{snapshot: next, digests: from.digests}
 	var ops []op
 	for i, f := range c.table() {
-		old := map[string]string{}
+		old, was := map[string]string{}, map[string]*sluice.Key{}
 		d := &to.digests[i]
 		err := f.changed(from.snapshot, next, func(e entry, gone bool, k *sluice.Key) {
 			if gone {
-				old[e.field] = e.value
+				old[e.field], was[e.field] = e.value, k
 				d.remove(e)
 				return
 			}
@@ -186,7 +187,7 @@ func (c encoder) change(from content, next *sluice.Snapshot) ([]op, content, err
 			return nil, content{}, err
 		}
 		for field := range old {
-			ops = append(ops, op{hash: i, entry: entry{field: field}, deleted: true})
+			ops = append(ops, op{hash: i, entry: entry{field: field}, deleted: true, key: was[field]})
 		}
 	}
 	return ops, to, nil

@@ -49,6 +49,36 @@ func TestChangesEqualAFullSync(t *testing.T) {
 	}
 }
 
+// Losing this means that a key which was deleted during its rotation leaves a
+// trace of its old token in Redis, by which admission spares that token until the
+// rotation would have ended.
+func TestDeletedKeyLeavesNoRotation(t *testing.T) {
+	server := sluicetest.Redis(t)
+	c, p := plain(t, server), publisher(t, server)
+	key := func(id uint64, name string) *sluice.Key {
+		return &sluice.Key{Meta: sluice.Meta{ID: id, Name: name, Tenant: "acme", Version: 1}, TokenHash: sluice.HashToken(name), Group: "default",
+			Status: sluice.StatusActive, RetiringHash: sluice.HashToken("before " + name), RetiringUntil: time.Now().Add(time.Hour)}
+	}
+	left := func() []string { return c.Keys(t.Context(), "auth:*").Val() }
+	all := &sluice.Snapshot{Schema: 1, Revision: 5, Keys: []*sluice.Key{key(1, "deleted"), key(2, "rotated for good"), key(3, "staying")}}
+	must(t, p.Publish(t.Context(), nil, all))
+	if got := left(); len(got) != 6 {
+		t.Fatalf("three keys in rotation are %q", got)
+	}
+	again := *all.Keys[1]
+	again.Version, again.TokenHash, again.RetiringHash, again.RetiringUntil = 2, sluice.HashToken("again"), "", time.Time{}
+	next := &sluice.Snapshot{Schema: 1, Revision: 6, Keys: []*sluice.Key{&again, all.Keys[2]}}
+	must(t, p.Publish(t.Context(), all, next))
+	if got := left(); len(got) != 3 {
+		t.Errorf("a change leaves %q", got)
+	}
+	must(t, c.Set(t.Context(), "auth:retiring:"+sluice.HashToken("left behind"), sluice.HashToken("deleted"), time.Hour).Err())
+	must(t, p.Sync(t.Context(), next, link.SyncOptions{}))
+	if got := left(); len(got) != 3 {
+		t.Errorf("a full sync leaves %q", got)
+	}
+}
+
 // Losing this means that two control processes undo each other's changes, or
 // leave behind what both have deleted.
 func TestTwoPublishersAgree(t *testing.T) {

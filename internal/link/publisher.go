@@ -172,6 +172,10 @@ func (p *RedisPublisher) apply(ctx context.Context, base uint64, ops []op, to co
 		keys = append(keys, p.redis.key(keyToken+o.field))
 		if o.deleted {
 			args = append(args, "X", len(keys))
+			if o.key != nil && o.key.RetiringHash != "" {
+				keys = append(keys, p.redis.key(keyRetiring+o.key.RetiringHash))
+				args = append(args, "X", len(keys))
+			}
 		} else {
 			args = append(append(args, "T", len(keys)), token(o.key)...)
 			if hash, until, ok := retiring(o.key); ok {

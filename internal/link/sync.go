@@ -182,23 +182,34 @@ func (r *syncRun) tokens(ctx context.Context) error {
 	return flush()
 }
 
-// stale deletes token hashes of keys that are gone. It runs last, so that what
-// it looks at is never older than what the sync wrote.
+// stale deletes what tells of keys that are gone: token hashes, and the tokens of
+// before a rotation. It runs last, so that what it looks at is never older than
+// what the sync wrote. Its progress is how much was looked at.
 func (r *syncRun) stale(ctx context.Context) error {
 	done := 0
-	return r.p.redis.scan(ctx, keyToken+"*", func(names []string) error {
-		if len(names) == 0 {
-			return nil
+	for _, kind := range []string{keyToken, keyRetiring} {
+		err := r.p.redis.scan(ctx, kind+"*", func(names []string) error {
+			if len(names) == 0 {
+				return nil
+			}
+			keys, fields := []string{r.p.redis.key(hashKeys)}, []any{}
+			for _, name := range names {
+				keys = append(keys, r.p.redis.key(name))
+				field := "" // a rotation's own value names it
+				if kind == keyToken {
+					field = strings.TrimPrefix(name, keyToken)
+				}
+				fields = append(fields, field)
+			}
+			done += len(names)
+			r.opt.Progress(Progress{"stale", done, 0})
+			return staleScript.Run(ctx, r.p.redis.client, keys, fields...).Err()
+		})
+		if err != nil {
+			return err
 		}
-		keys, fields := []string{r.p.redis.key(hashKeys)}, []any{}
-		for _, name := range names {
-			keys = append(keys, r.p.redis.key(name))
-			fields = append(fields, strings.TrimPrefix(name, keyToken))
-		}
-		done += len(names)
-		r.opt.Progress(Progress{"stale", done, 0})
-		return staleScript.Run(ctx, r.p.redis.client, keys, fields...).Err()
-	})
+	}
+	return nil
 }
 
 // cleanUp removes what is still staged, also after ctx ended; what it cannot
