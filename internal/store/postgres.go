@@ -65,7 +65,7 @@ func newPostgres(cfg Config) (engine, error) {
 // and with it, when it is malformed, perhaps the password; only the name of a
 // missing file is taken from it.
 func badDSN(err error) error {
-	const form = "use postgres://user:password@host:5432/database or host=... user=... password=... dbname=..."
+	const form = "use postgres://user@host:5432/database or host=... user=... dbname=..., each with the password"
 	var file *fs.PathError
 	if errors.As(err, &file) {
 		return sluice.Errorf(sluice.CodeConfig, "the PostgreSQL DSN names a file that cannot be read: %v", file)

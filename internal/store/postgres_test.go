@@ -213,7 +213,7 @@ func TestPostgresFaultsAreClear(t *testing.T) {
 		"no schema":     {pg.DSN("postgres") + " search_path=nowhere", "create the schema", sluice.CodeDatabase},
 		"no rights":     {other, "USAGE and CREATE", sluice.CodeDatabase},
 		"read-only":     {pg.Schema(t) + " default_transaction_read_only=on password=" + secret, "names a standby", sluice.CodeDatabase},
-		"malformed URL": {"postgres://clerk:" + secret + "@[::1:5432/x", "postgres://user:password@host", sluice.CodeConfig},
+		"malformed URL": {"postgres://clerk:" + secret + "@[::1:5432/x", "postgres://user@host", sluice.CodeConfig},
 		"malformed":     {"host=db password='" + secret, "host=... user=...", sluice.CodeConfig},
 		"bad port":      {"host=db port=many password=" + secret, "host=... user=...", sluice.CodeConfig},
 		"no such file":  {"host=db sslmode=verify-full sslrootcert=/nowhere.pem password=" + secret, "/nowhere.pem", sluice.CodeConfig},

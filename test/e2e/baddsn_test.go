@@ -28,7 +28,7 @@ func TestControlSaysWhatIsWrongWithItsDatabase(t *testing.T) {
 		code sluice.Code
 		says string
 	}{
-		"malformed":      {"postgres://bob:wrong-secret@127.0.0.1:notaport/sluice", sluice.CodeConfig, "DSN is malformed"},
+		"malformed":      {"postgres://bob:wrong-secret@127.0.0.1:notaport/sluice", sluice.CodeConfig, "postgres://user@host:5432/database or host=... user=..."},
 		"nobody listens": {"postgres://bob:wrong-secret@127.0.0.1:1/sluice", sluice.CodeDatabase, "nobody answers at this address"},
 		"no database":    {strings.Replace(postgres.DSN("postgres"), "dbname=postgres", "dbname=nowhere", 1), sluice.CodeDatabase, "create the database"},
 		"wrong password": {strings.Replace(postgres.DSN("postgres"), "user=sluice", "user=bob password=wrong-secret", 1), sluice.CodeDatabase, "user name or password are wrong"},
