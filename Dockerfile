@@ -12,7 +12,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/sluice /sluice
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
-ENV SLUICE_DATA_DIR=/data SLUICE_LOG_FORMAT=json
+# Loopback is inside the container: which ports others reach is decided outside.
+ENV SLUICE_DATA_DIR=/data SLUICE_LOG_FORMAT=json SLUICE_CONTROL_ADDR=:8081 SLUICE_STATUS_ADDR=:8082
 VOLUME /data
 EXPOSE 8080 8081 8082
 ENTRYPOINT ["/sluice"]
