@@ -65,6 +65,9 @@ func (r *reading) decodeChat() (*form.Chat, error) {
 	if len(d.chat.Turns) == 0 {
 		return nil, form.Refuse(field+"/contents", "contents must not be empty")
 	}
+	if err := d.allAnswered(); err != nil {
+		return nil, err
+	}
 	return d.chat, nil
 }
 

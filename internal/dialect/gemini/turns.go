@@ -51,6 +51,11 @@ func (d *chatDecoder) turn(raw json.RawMessage, field string) error {
 	default:
 		return form.Refuse(field+"/role", "role %q must be user or model", clip(head.Role))
 	}
+	if last := len(d.chat.Turns) - 1; role == form.RoleAssistant && last >= 0 && d.chat.Turns[last].Role != role {
+		if err := d.allAnswered(); err != nil {
+			return err
+		}
+	}
 	turn, err := d.content(raw, field, role)
 	if err != nil {
 		return err
@@ -154,6 +159,8 @@ func (d *chatDecoder) part(raw json.RawMessage, field string, role form.Role) ([
 // data reads the member of a part that holds its data.
 func (d *chatDecoder) data(p *part, raw json.RawMessage, field string, role form.Role) (form.Part, error) {
 	switch {
+	case p.crowded():
+		return form.Part{}, form.Refuse(field, "a part holds one of text, inlineData, fileData, functionCall and functionResponse, not several")
 	case p.Text != nil && p.Thought, p.Text == nil && p.Thought && p.ThoughtSignature != "":
 		return form.Part{Kind: form.PartReasoning, Text: deref(p.Text)}, nil
 	case p.Text != nil:
@@ -181,6 +188,17 @@ func (d *chatDecoder) data(p *part, raw json.RawMessage, field string, role form
 	return form.Part{}, form.Refuse(field, "the part holds no data that is known: text, inlineData, fileData, functionCall, functionResponse")
 }
 
+// crowded reports whether a part holds more than one thing.
+func (p *part) crowded() bool {
+	held := 0
+	for _, holds := range [...]bool{p.Text != nil, p.InlineData != nil, p.FileData != nil, p.FunctionCall != nil, p.FunctionResponse != nil} {
+		if holds {
+			held++
+		}
+	}
+	return held > 1
+}
+
 // call reads a call by the model and remembers it until its result comes.
 func (d *chatDecoder) call(c *functionCall, field string, role form.Role) (form.Part, error) {
 	switch {
@@ -196,7 +214,7 @@ func (d *chatDecoder) call(c *functionCall, field string, role form.Role) (form.
 		}
 		call.Arguments = string(c.Args)
 	}
-	waiting := waitingCall{Call: call, nameless: call.ID == ""}
+	waiting := waitingCall{Call: call, nameless: call.ID == "", field: field}
 	if waiting.nameless {
 		call.ID = madeID(field)
 		waiting.ID = call.ID
@@ -219,6 +237,17 @@ type waitingCall struct {
 	form.Call
 	// nameless tells that the client gave it no id.
 	nameless bool
+	// field is where it stands.
+	field string
+}
+
+// allAnswered refuses calls that have no result when the model speaks again, or
+// at the end: every protocol wants them answered.
+func (d *chatDecoder) allAnswered() error {
+	if len(d.open) == 0 {
+		return nil
+	}
+	return form.Refuse(d.open[0].field, "the functionCall of %q has no functionResponse in the content behind it", clip(d.open[0].Name))
 }
 
 // result reads what a tool answered. Without an id on either side it answers the
