@@ -242,7 +242,10 @@ func (chatSurface) fault(doc []byte) (code, field string, ok bool) {
 		Error struct{ Message, Type, Code, Param string }
 	}
 	err := json.Unmarshal(doc, &e)
-	return e.Error.Code, e.Error.Param, err == nil && e.Error.Message != "" && e.Error.Type != ""
+	if field = e.Error.Param; field != "" { // messages[0].role
+		field = "/" + strings.NewReplacer("[", "/", "]", "", ".", "/").Replace(field)
+	}
+	return e.Error.Code, field, err == nil && e.Error.Message != "" && e.Error.Type != ""
 }
 
 // shows implements surface.
