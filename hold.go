@@ -1,6 +1,7 @@
 package sluice
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"time"
 )
@@ -41,6 +42,11 @@ func (id RequestID) String() string {
 	hex.Encode(b[24:36], id[10:16])
 	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
 	return string(b[:])
+}
+
+// Time is when the id was made, in whole milliseconds (RFC 9562, section 5.7).
+func (id RequestID) Time() time.Time {
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
 }
 
 // IsZero reports whether the id was never set.

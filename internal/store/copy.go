@@ -42,6 +42,7 @@ var copiedTables = []copied{
 	{"login_attempts", []string{"subject"}},
 	{"idempotency", []string{"caller", "key"}},
 	{"audit", []string{"seq"}},
+	{"prices", []string{"version"}},
 	{"records", []string{"time", "id"}},
 }
 

@@ -81,6 +81,7 @@ func everyInput(t *testing.T, db *store.DB, i int, text string) {
 		must(t, tx.Append(&sluice.AuditEntry{Tenant: text, Actor: text, Action: text, Kind: "keys", Object: text, RequestID: text, IP: text, Diff: []byte(`{}`)}))
 		_, err := tx.Changed(key)
 		must(t, err)
+		must(t, tx.InsertPrice(&sluice.Price{Model: text, Tenant: text, Asset: text, From: noon}))
 		must(t, tx.SetSetting(text, text))
 		must(t, tx.AddReplay(store.Replay{Caller: text, Key: text, RequestHash: text, Kind: "keys", ExpiresAt: tx.Now().Add(time.Hour)}))
 		must(t, tx.AddRefreshToken(store.RefreshToken{Hash: text, Family: text, UserID: user.ID, ExpiresAt: tx.Now().Add(time.Hour)}))

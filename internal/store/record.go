@@ -19,7 +19,7 @@ const maxBatch = 1000
 // column of its own.
 var recordColumns = []string{
 	"id", "time", "tenant", "user_name", "key_name", "model", "provider", "route", "outcome", "latency_ms", "ttft_ms",
-	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "doc",
+	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "cost", "asset", "doc",
 }
 
 // recordWriter renders records; its memory serves one after the other.
@@ -47,7 +47,7 @@ func (w *recordWriter) values(args []any, r *sluice.Record) ([]any, error) {
 	u := &r.Usage
 	return append(args,
 		r.ID, micros(r.Time), r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, string(r.Outcome), r.LatencyMS, r.TTFTMS,
-		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, string(doc[:len(doc)-1]), // without the encoder's newline
+		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, int64(r.Cost.Amount), r.Cost.Asset, string(doc[:len(doc)-1]), // without the encoder's newline
 	), nil
 }
 
@@ -55,7 +55,7 @@ func (w *recordWriter) values(args []any, r *sluice.Record) ([]any, error) {
 // the document until it gets one.
 func clearColumns(r *sluice.Record) {
 	r.ID, r.Time, r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, r.Outcome = "", time.Time{}, "", "", "", "", "", "", ""
-	r.LatencyMS, r.TTFTMS, r.Usage = 0, 0, sluice.Usage{}
+	r.LatencyMS, r.TTFTMS, r.Usage, r.Cost = 0, 0, sluice.Usage{}, sluice.Money{}
 }
 
 // scanRecord reads a row of [recordColumns]. Documents of before schema 2 hold
@@ -66,7 +66,7 @@ func scanRecord(rows *sql.Rows) (r sluice.Record, err error) {
 	var c sluice.Record
 	u := &c.Usage
 	err = rows.Scan(&c.ID, &at, &c.Tenant, &c.User, &c.Key, &c.Model, &c.Provider, &c.Route, &c.Outcome, &c.LatencyMS, &c.TTFTMS,
-		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image, &doc)
+		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image, (*int64)(&c.Cost.Amount), &c.Cost.Asset, &doc)
 	if err != nil {
 		return r, err
 	}
@@ -74,7 +74,7 @@ func scanRecord(rows *sql.Rows) (r sluice.Record, err error) {
 		return r, fmt.Errorf("read record %s: %w", c.ID, err)
 	}
 	r.ID, r.Time, r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, r.Outcome = c.ID, fromMicros(at), c.Tenant, c.User, c.Key, c.Model, c.Provider, c.Route, c.Outcome
-	r.LatencyMS, r.TTFTMS, r.Usage = c.LatencyMS, c.TTFTMS, c.Usage
+	r.LatencyMS, r.TTFTMS, r.Usage, r.Cost = c.LatencyMS, c.TTFTMS, c.Usage, c.Cost
 	return r, nil
 }
 
@@ -123,6 +123,33 @@ func (db *DB) Records(ctx context.Context, q sluice.RecordQuery) (sluice.Page[sl
 	}
 	return page, err
 }
+
+// Record returns one finished request of any tenant, or [sluice.CodeNotFound]. An
+// id that is no UUIDv7 is not looked for: records are found by the time in it.
+func (db *DB) Record(ctx context.Context, id string) (r sluice.Record, err error) {
+	parsed, err := sluice.ParseRequestID(id)
+	if err != nil {
+		return r, noRecord()
+	}
+	from := parsed.Time()
+	w := where{}
+	w.addTimes(from, from.Add(time.Millisecond))
+	w.add(`id = ?`, id)
+	found := false
+	err = db.Read(ctx, func(tx *Tx) error {
+		return tx.each(`SELECT `+strings.Join(recordColumns, ", ")+` FROM records`+w.sql()+limit(1), w.args, func(rows *sql.Rows) (err error) {
+			found = true
+			r, err = scanRecord(rows)
+			return err
+		})
+	})
+	if err == nil && !found {
+		return r, noRecord()
+	}
+	return r, err
+}
+
+func noRecord() error { return sluice.Errorf(sluice.CodeNotFound, "no such record") }
 
 func recordsWhere(q sluice.RecordQuery) *where {
 	w := &where{}

@@ -25,12 +25,14 @@ func (tx *Tx) next(sequence string) (uint64, error) {
 
 // Changed draws the revision of this transaction's change to an object; every
 // insert, update and delete that a snapshot shows needs one.
-func (tx *Tx) Changed(o sluice.Object) (uint64, error) {
+func (tx *Tx) Changed(o sluice.Object) (uint64, error) { return tx.changed(o.Kind(), o.GetMeta().ID) }
+
+func (tx *Tx) changed(kind sluice.Kind, id uint64) (uint64, error) {
 	revision, err := tx.next(revisionSequence)
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.exec(`INSERT INTO changes (revision, kind, id) VALUES ($1, $2, $3)`, int64(revision), string(o.Kind()), int64(o.GetMeta().ID))
+	_, err = tx.exec(`INSERT INTO changes (revision, kind, id) VALUES ($1, $2, $3)`, int64(revision), string(kind), int64(id))
 	if err != nil {
 		return 0, err
 	}

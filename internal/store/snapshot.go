@@ -59,7 +59,12 @@ func (tx *Tx) snapshot(last *sluice.Snapshot) (*sluice.Snapshot, error) {
 		}
 	}
 	if len(changes[sluice.KindUser]) > 0 {
-		err = tx.disabledUsers(&next)
+		if err := tx.disabledUsers(&next); err != nil {
+			return nil, err
+		}
+	}
+	if len(changes[sluice.KindPrice]) > 0 {
+		err = tx.snapshotPrices(&next)
 	}
 	return &next, err
 }
@@ -71,7 +76,10 @@ func (tx *Tx) wholeSnapshot(revision uint64) (*sluice.Snapshot, error) {
 			return nil, err
 		}
 	}
-	return s, tx.disabledUsers(s)
+	if err := tx.disabledUsers(s); err != nil {
+		return nil, err
+	}
+	return s, tx.snapshotPrices(s)
 }
 
 // changesAfter returns the ids that changed since a revision, by kind.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/store"
@@ -34,8 +35,18 @@ func TestSnapshotEqualsOneReadAnew(t *testing.T) {
 	}
 }
 
-// mutate inserts, updates or deletes a random object of three kinds.
+// mutate inserts, updates or deletes a random object of three kinds, or makes a
+// price.
 func mutate(tx *store.Tx, random *rand.Rand, step int) error {
+	if random.IntN(4) == 0 {
+		p := sluice.Price{Model: fmt.Sprintf("n%d", random.IntN(3)), Asset: "USD", Free: true,
+			From: tx.Now().Add(time.Duration(random.IntN(7200)-5400)*time.Second + time.Duration(step)*time.Millisecond)}
+		err := tx.InsertPrice(&p)
+		if err == nil {
+			_, err = tx.PriceChanged(p.Version)
+		}
+		return err
+	}
 	kind := []sluice.Kind{sluice.KindModel, sluice.KindKey, sluice.KindUser}[random.IntN(3)]
 	name := fmt.Sprintf("n%d", random.IntN(12))
 	o, err := tx.ByName(kind, "acme", name)
