@@ -19,6 +19,8 @@ type decoder struct {
 	// calls numbers calls of tools, to tell them apart; real counts those of the
 	// client's own tools.
 	calls, real int
+	// over tells that message_stop came: nothing follows it.
+	over bool
 }
 
 // Decoder implements [form.Back].
@@ -29,11 +31,16 @@ func (p *plan) Decoder(e *form.Emitter, t *form.Target) form.Decoder {
 // Event implements [form.Decoder]. Events of a type that is not known are
 // passed over, as the API's documentation asks.
 func (d *decoder) Event(_, data []byte) error {
+	if d.over {
+		return nil
+	}
 	f, ok := readFrame(data)
 	if !ok {
 		return peer.Broken("an event is not a JSON object")
 	}
 	switch f.kind {
+	case "message_stop":
+		d.over = true
 	case "content_block_delta":
 		return d.delta(data, f.delta)
 	case "content_block_start":
