@@ -179,7 +179,7 @@ func (c messagesSurface) stream(r *reply, body []byte) {
 			echo = append(echo, c.block(r, open))
 			open = nil
 		case "message_delta":
-			if open != nil || closing || v.Delta.StopReason == nil {
+			if open != nil || closing && !r.native || v.Delta.StopReason == nil {
 				r.refuse("a delta of the message out of order: %.200s", e.data)
 				return
 			}
