@@ -66,6 +66,7 @@ type books struct {
 	records map[string]sluice.Record
 	arrived chan struct{}
 	refuse  bool
+	refused int // attempts
 	status  sluice.GatewayStatus
 	used    map[uint64]time.Time
 }
@@ -79,6 +80,7 @@ func (b *books) Publish(_ context.Context, batch []sluice.Record) (sluice.Positi
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse {
+		b.refused++
 		return 0, sluice.Errorf(sluice.CodeUnavailable, "the books are closed")
 	}
 	for i := range batch {

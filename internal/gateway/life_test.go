@@ -236,17 +236,25 @@ func testRecordsWaitForTheBooks(t *testing.T, over transport) {
 	f.books.refuse = true
 	f.books.mu.Unlock()
 	f.do("GET", "/svc/x", "")
-	f.eventually("the first record is being published", func() bool { return f.g.Status().RecordsQueued == 0 })
+	f.eventually("the first record waits for another attempt", func() bool {
+		f.books.mu.Lock()
+		defer f.books.mu.Unlock()
+		return f.books.refused > 0
+	})
+	if n := f.g.Status().RecordsQueued; n != 1 {
+		t.Errorf("%d records are said to wait, and one does", n)
+	}
 	for range 8 {
 		if a := f.do("GET", "/svc/x", ""); a.status != 200 {
 			t.Fatalf("%d", a.status)
 		}
 	}
-	f.eventually("losses are counted", func() bool { s := f.g.Status(); return s.RecordsDropped == 3 && s.RecordsQueued == 5 })
+	f.eventually("losses are counted", func() bool { s := f.g.Status(); return s.RecordsDropped == 3 && s.RecordsQueued == 6 })
 	f.books.mu.Lock()
 	f.books.refuse = false
 	f.books.mu.Unlock()
 	f.records(6)
+	f.eventually("nothing waits", func() bool { return f.g.Status().RecordsQueued == 0 })
 }
 
 // The process must not end with records in its hands.

@@ -44,6 +44,7 @@ type shipper struct {
 
 	mu     sync.Mutex
 	queue  []*finished
+	inHand int // records that run took from the queue and has not got rid of
 	closed bool
 }
 
@@ -65,8 +66,13 @@ func newFinished() any {
 // more. Half of the queue stays free for what comes meanwhile.
 func (s *shipper) shipment() int { return max(s.batch, min(maxShipment, s.most/2)) }
 
-// queued is how many records wait.
-func (s *shipper) queued() int { n, _ := s.state(); return n }
+// queued is how many records are not in the books yet: those in the queue, and
+// those that are being published or wait for the next attempt.
+func (s *shipper) queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) + s.inHand
+}
 
 // take lends the memory of a record; add gives it back once it is published.
 func (s *shipper) take() *finished {
@@ -147,6 +153,7 @@ func (s *shipper) run(ctx context.Context) {
 		}
 		if len(batch) > 0 {
 			s.publish(ctx, batch)
+			s.letGo()
 		}
 		for i, f := range held {
 			s.spare.Put(f)
@@ -207,8 +214,15 @@ func (s *shipper) cut(held []*finished) (_ []*finished, more bool) {
 	held = append(held, s.queue[:n]...)
 	rest := copy(s.queue, s.queue[n:])
 	clear(s.queue[rest:])
-	s.queue = s.queue[:rest]
+	s.queue, s.inHand = s.queue[:rest], n
 	return held, rest > 0 || !s.closed
+}
+
+// letGo notes that what was cut is published or lost.
+func (s *shipper) letGo() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inHand = 0
 }
 
 // publish repeats until the batch is applied: records are deduplicated by id, so
