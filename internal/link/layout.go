@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -101,13 +102,16 @@ type (
 		Name               string      `json:"name"`
 		ContextWindow      int64       `json:"context_window"`
 		CostPerToken       sluice.Rate `json:"cost_per_token"`
-		SupportsVision     *bool       `json:"supports_vision,omitempty"`
-		SupportsFunctions  *bool       `json:"supports_functions,omitempty"`
-		SupportsToolChoice *bool       `json:"supports_tool_choice,omitempty"`
-		SupportsFIM        *bool       `json:"supports_fim,omitempty"`
+		SupportsVision     bool        `json:"supports_vision"`
+		SupportsFunctions  bool        `json:"supports_functions"`
+		SupportsToolChoice bool        `json:"supports_tool_choice"`
+		SupportsFIM        bool        `json:"supports_fim"`
 		MaxOutputTokens    int64       `json:"max_output_tokens"`
 		sluice.Model
 	}
+		// Unstated names the abilities that are false only because nobody stated
+		// them: gateways refuse nothing for their sake.
+		Unstated []string `json:"unstated,omitempty"`
 )
 
 // encoder turns objects into entries.
@@ -141,9 +145,45 @@ func (c encoder) model(m *sluice.Model) (entry, error) {
 	if m.Tenant != sluice.PlatformTenant {
 		field = m.Tenant + "|" + m.Name // no name holds a bar
 	}
-	return encoded(field, publishedModel{
-		m.Name, m.ContextWindow, m.CostPerToken, m.SupportsVision, m.SupportsFunctions, m.SupportsToolChoice, m.SupportsFIM, m.MaxOutputTokens, *m,
-	})
+	p := publishedModel{Name: m.Name, ContextWindow: m.ContextWindow, CostPerToken: m.CostPerToken, MaxOutputTokens: m.MaxOutputTokens, Model: *m}
+	for i, into := range []*bool{&p.SupportsVision, &p.SupportsFunctions, &p.SupportsToolChoice, &p.SupportsFIM} {
+		ability := contractAbilities[i]
+		if stated := *ability.of(m); stated != nil {
+			*into = *stated
+		} else {
+			p.Unstated = append(p.Unstated, ability.name)
+		}
+	}
+	return encoded(field, p)
+}
+
+// contractAbilities are those that the contract publishes as booleans, in its
+// order.
+var contractAbilities = [...]struct {
+	name string
+	of   func(*sluice.Model) **bool
+}{
+	{"supports_vision", func(m *sluice.Model) **bool { return &m.SupportsVision }},
+	{"supports_functions", func(m *sluice.Model) **bool { return &m.SupportsFunctions }},
+	{"supports_tool_choice", func(m *sluice.Model) **bool { return &m.SupportsToolChoice }},
+	{"supports_fim", func(m *sluice.Model) **bool { return &m.SupportsFIM }},
+}
+
+// readModel is the inverse of encoder.model.
+func readModel(value []byte, m *sluice.Model) error {
+	p := struct {
+		*sluice.Model
+		Unstated []string `json:"unstated"`
+	}{Model: m}
+	if err := json.Unmarshal(value, &p); err != nil {
+		return err
+	}
+	for _, ability := range contractAbilities {
+		if slices.Contains(p.Unstated, ability.name) {
+			*ability.of(m) = nil
+		}
+	}
+	return nil
 }
 
 func (c encoder) route(o *sluice.Route) (entry, error)       { return encoded(idField(o.ID), o) }

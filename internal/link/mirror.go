@@ -59,7 +59,7 @@ func newMirror() *mirror {
 	m := &mirror{faults: map[entry]sluice.Condition{}, shelves: [...]shelf{ // in the order of hashes
 		&objectShelf[sluice.Provider, *sluice.Provider]{into: values(func(s *sluice.Snapshot, l []sluice.Provider) { s.Providers = l })},
 		newKeyShelf(),
-		&objectShelf[sluice.Model, *sluice.Model]{into: values(func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l })},
+		&objectShelf[sluice.Model, *sluice.Model]{read: readModel, into: values(func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l })},
 		&objectShelf[sluice.Route, *sluice.Route]{into: values(func(s *sluice.Snapshot, l []sluice.Route) { s.Routes = l })},
 		&objectShelf[sluice.Upstream, *sluice.Upstream]{into: values(func(s *sluice.Snapshot, l []sluice.Upstream) { s.Upstreams = l })},
 		&objectShelf[sluice.Group, *sluice.Group]{into: values(func(s *sluice.Snapshot, l []sluice.Group) { s.Groups = l })},
@@ -214,6 +214,7 @@ type objectShelf[T any, P interface {
 }] struct {
 	into    func(*sluice.Snapshot, []*T)
 	list    []*T
+	read    func([]byte, *T) error // nil reads the object's own JSON
 	added   []*T
 	dropped []name
 }
@@ -236,7 +237,12 @@ func values[T any](into func(*sluice.Snapshot, []T)) func(*sluice.Snapshot, []*T
 
 func (s *objectShelf[T, P]) put(_, value string) (object, error) {
 	o := new(T)
-	err := json.Unmarshal([]byte(value), o)
+	var err error
+	if s.read != nil {
+		err = s.read([]byte(value), o)
+	} else {
+		err = json.Unmarshal([]byte(value), o)
+	}
 	is := object{name: nameOf(P(o))}
 	if err != nil {
 		return is, err

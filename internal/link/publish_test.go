@@ -280,6 +280,13 @@ func TestContract(t *testing.T) {
 		var p provider
 		var k key
 		var m model
+		unstated, err := c.HGet(t.Context(), "meta:models", "acme|gpt-4o").Result()
+		must(t, err)
+		for _, ability := range []string{"supports_vision", "supports_functions", "supports_tool_choice", "supports_fim"} {
+			if !strings.Contains(unstated, `"`+ability+`":false,`) {
+				t.Errorf("%s is not false in %s", ability, unstated)
+			}
+		}
 		for name, into := range map[[2]string]any{{"config:providers", "42"}: &p, {"config:keys", hash}: &k, {"meta:models", "gpt-4o"}: &m} {
 			raw, err := c.HGet(t.Context(), name[0], name[1]).Result()
 			must(t, err)
@@ -310,6 +317,11 @@ func TestContract(t *testing.T) {
 		if n, err := c.HLen(t.Context(), "meta:models").Result(); err != nil || n != 2 {
 			t.Errorf("%d models, %v: a tenant's model hides the platform's of the same name", n, err)
 		}
+	}
+	r, _ := reader(t, readerConfig(t, server))
+	got := reach(t, r, 7).Models
+	if own, shared := got[0], got[1]; own.SupportsVision != nil || own.SupportsFIM != nil || shared.SupportsVision == nil || !*shared.SupportsVision || shared.SupportsFIM != nil {
+		t.Errorf("to our own gateways, what nobody stated is stated: %+v", got)
 	}
 	next := *s
 	next.Revision, next.Keys = 8, nil
@@ -373,7 +385,7 @@ func TestManyKeys(t *testing.T) {
 	start := time.Now()
 	must(t, p.Sync(t.Context(), s, link.SyncOptions{Progress: func(p link.Progress) { steps[p.Step] = p.Done }}))
 	took := time.Since(start)
-	if steps["staging"] < manyKeys || steps["tokens"] != manyKeys || steps["stale"] < manyKeys {
+	if steps["staging entries"] < manyKeys || steps["writing token hashes"] != manyKeys || steps["checking token hashes"] < manyKeys {
 		t.Errorf("progress %v", steps)
 	}
 	start = time.Now()
