@@ -32,11 +32,20 @@ type SyncOptions struct {
 
 // Progress says how far a full sync is.
 type Progress struct {
-	// Step is staging, tokens or stale.
+	// Step says in English what is being done: [StepStage], [StepTokens] or
+	// [StepCheck], in this order.
 	Step string
-	// Done of Total entries of the step; Total is 0 where it is not known.
+	// Done of Total entries of the step were looked at; Total is 0 where it is not
+	// known.
 	Done, Total int
 }
+
+// The steps of a full sync.
+const (
+	StepStage  = "staging entries"       // everything, beside what is served
+	StepTokens = "writing token hashes"  // one for each key
+	StepCheck  = "checking token hashes" // all that are there, for those of keys that are gone
+)
 
 // Sync writes everything anew: hashes are built beside the served ones and put
 // in their place in one atomic step, then token hashes are rewritten and stale
@@ -107,7 +116,7 @@ func (r *syncRun) stage(ctx context.Context) (content, error) {
 				return nil
 			})
 			batch = batch[:0]
-			r.opt.Progress(Progress{"staging", done, total})
+			r.opt.Progress(Progress{StepStage, done, total})
 			return err
 		}
 		err := f.each(r.s, func(e entry, _ *sluice.Key) error {
@@ -160,7 +169,7 @@ func (r *syncRun) tokens(ctx context.Context) error {
 		done += (len(keys) - 1) / 2
 		err := tokensScript.Run(ctx, r.p.redis.client, keys, args...).Err()
 		keys, args = keys[:1], args[:0]
-		r.opt.Progress(Progress{"tokens", done, len(r.s.Keys)})
+		r.opt.Progress(Progress{StepTokens, done, len(r.s.Keys)})
 		return err
 	}
 	err := r.p.encode.table()[1].each(r.s, func(e entry, k *sluice.Key) error {
@@ -202,7 +211,7 @@ func (r *syncRun) stale(ctx context.Context) error {
 				fields = append(fields, field)
 			}
 			done += len(names)
-			r.opt.Progress(Progress{"stale", done, 0})
+			r.opt.Progress(Progress{StepCheck, done, 0})
 			return staleScript.Run(ctx, r.p.redis.client, keys, fields...).Err()
 		})
 		if err != nil {

@@ -210,7 +210,7 @@ func (in *installation) checkSync(t *testing.T) {
 	t.Helper()
 	in.redisCLI(t, "DEL", "config:keys")
 	out, status := process.Run(t, process.Options{Env: []string{"SLUICE_SERVER=" + in.control.Control, "SLUICE_TOKEN=" + in.token(t)}}, "sync")
-	if status != 0 || !strings.Contains(out, "published revision") || !strings.Contains(out, "staging") {
+	if status != 0 || !strings.Contains(out, "published revision") || !strings.Contains(out, "staging entries") || strings.Contains(out, "stale") {
 		t.Errorf("sluice sync: %d %s", status, out)
 	}
 	if n := in.redisCLI(t, "HLEN", "config:keys"); n != "1" {
