@@ -197,7 +197,7 @@ func (in *messagesRequest) hearTurns(h *heard) error {
 			if open, err = hearAssistant(h, blocks); err != nil {
 				return fmt.Errorf("messages.%d: %w", i, err)
 			}
-			if len(open) > 0 && in.Thinking != nil && in.Thinking.Type == "enabled" && blocks[0].Type != "thinking" && blocks[0].Type != "redacted_thinking" {
+			if len(open) > 0 && h.thought() && in.Thinking != nil && in.Thinking.Type == "enabled" && blocks[0].Type != "thinking" && blocks[0].Type != "redacted_thinking" {
 				return fmt.Errorf("messages.%d: expected thinking before tool_use when thinking is enabled", i)
 			}
 			continue
@@ -307,7 +307,7 @@ func (in *messagesRequest) blocks(step int, actions []action) []object {
 				blocks = append(blocks, object{"type": "thinking", "thinking": a.rest, "signature": sign("anthropic", a.rest)})
 			}
 		case "say":
-			blocks = append(blocks, object{"type": "text", "text": a.rest, "citations": nil})
+			blocks = append(blocks, object{"type": "text", "text": a.rest})
 		case "call":
 			name, arguments := a.call()
 			blocks = append(blocks, object{"type": "tool_use", "id": fmt.Sprintf("toolu_%d_%d", step, len(blocks)), "name": name,

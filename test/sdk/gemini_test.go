@@ -1,11 +1,13 @@
 package sdk_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -66,6 +68,7 @@ type geminiFunction struct {
 	Name, Description    string
 	Parameters           map[string]any
 	ParametersJSONSchema map[string]any
+	ResponseJSONSchema   map[string]any
 	Behavior             string
 }
 
@@ -130,7 +133,7 @@ func geminiCount(body []byte) (answer, error) {
 // geminiAnswer answers generateContent and its stream.
 func geminiAnswer(body []byte, stream bool) (answer, error) {
 	var in geminiRequest
-	if err := strictly(body, &in); err != nil {
+	if err := strictly(snake.ReplaceAllFunc(body, camel), &in); err != nil {
 		return answer{}, err
 	}
 	h, err := in.hear()
@@ -149,6 +152,15 @@ func geminiAnswer(body []byte, stream bool) (answer, error) {
 		return answer{body: geminiDocument(parts, geminiEnd(actions), geminiUsage(actions))}, nil
 	}
 	return geminiStream(parts, actions), nil
+}
+
+// snake finds names with underscores where Google's own SDK writes some: ProtoJSON
+// takes both forms.
+var snake = regexp.MustCompile(`"(parameters|response)_json_schema":`)
+
+// camel is the other form of such a name.
+func camel(name []byte) []byte {
+	return bytes.ReplaceAll(name, []byte("_json_schema"), []byte("JsonSchema"))
 }
 
 // hear reads the conversation.

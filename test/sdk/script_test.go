@@ -61,6 +61,12 @@ func (h *heard) wants(schema json.RawMessage) error {
 	return nil
 }
 
+// thought reports whether the answer that the conversation holds last began with
+// a thought.
+func (h *heard) thought() bool {
+	return h.step > 0 && h.step <= len(h.script) && strings.HasPrefix(h.script[h.step-1], "think ")
+}
+
 // actions are those of the answer that is due.
 func (h *heard) actions() ([]action, error) {
 	if h.step >= len(h.script) {

@@ -47,7 +47,6 @@ func newSplit(t *testing.T) *split {
 	}
 	control := process.Start(t, process.Options{Command: "control", Env: append(shared, "EZ_PG_DSN="+sluicetest.Postgres(t).Schema(t))})
 	s := &split{admin: control.Admin(t)}
-	newTargets(t).install(t, s.admin)
 	for i := range 2 {
 		g := process.Start(t, process.Options{Command: "gateway", Env: append(shared[:len(shared):len(shared)],
 			"SLUICE_CONTROL_URL="+control.Control, "SLUICE_GATEWAY_NAME=gw-"+strconv.Itoa(i+1))})
@@ -73,7 +72,7 @@ func (s *split) suite(t *testing.T) suite {
 		}
 		return key.Token
 	}
-	env := append(os.Environ(), "SLUICE_TEST_BASE_URL="+s.balancer+"/v1", "SLUICE_TEST_TARGETS=all",
+	env := append(os.Environ(), "SLUICE_TEST_BASE_URL="+s.balancer+"/v1",
 		"SLUICE_TEST_LIMITED_KEY="+mint("limited", 1), "SLUICE_TEST_KEY="+mint("sdk", 0))
 	last := mint("last", 0)
 	for _, g := range s.gateways {

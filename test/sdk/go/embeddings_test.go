@@ -10,6 +10,7 @@ import (
 // TestEmbeddingsEverywhere embeds texts in their order by either provider, in
 // both encodings, and fails where a provider has none.
 func TestEmbeddingsEverywhere(t *testing.T) {
+	needTargets(t)
 	c := client(t, "SLUICE_TEST_KEY")
 	for _, model := range []string{"openai-embed", "gemini-embed"} {
 		for _, format := range []openai.EmbeddingNewParamsEncodingFormat{"", "float"} {

@@ -158,6 +158,7 @@ func (c *generateTalk) fault(err error) (int, string) {
 
 // TestGeminiCountTokens counts before asking, at every provider.
 func TestGeminiCountTokens(t *testing.T) {
+	needTargets(t)
 	c := geminiClient(t, os.Getenv("SLUICE_TEST_KEY"))
 	for _, target := range targets {
 		got, err := c.Models.CountTokens(t.Context(), target+"-chat", genai.Text(script("say no")), nil)
@@ -170,6 +171,7 @@ func TestGeminiCountTokens(t *testing.T) {
 // TestGeminiEmbeddings embeds one text and a batch, in their order, by either
 // provider.
 func TestGeminiEmbeddings(t *testing.T) {
+	needTargets(t)
 	c := geminiClient(t, os.Getenv("SLUICE_TEST_KEY"))
 	for _, model := range []string{"openai-embed", "gemini-embed"} {
 		for _, texts := range [][]*genai.Content{genai.Text("one"), append(genai.Text("one"), genai.Text("two")...)} {

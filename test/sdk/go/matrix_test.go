@@ -58,9 +58,7 @@ var targets = []string{"openai", "responses", "anthropic", "gemini"}
 
 // each runs a case from every SDK to every provider, whole and as a stream.
 func each(t *testing.T, o options, run func(t *testing.T, surface, target string, stream bool, c talker)) {
-	if os.Getenv("SLUICE_TEST_TARGETS") == "" {
-		t.Skip("run by the suite in test/sdk, which starts the providers and sets SLUICE_TEST_TARGETS")
-	}
+	needTargets(t)
 	for _, s := range surfaces {
 		for _, target := range targets {
 			for kind, stream := range map[string]bool{"whole": false, "stream": true} {
@@ -74,6 +72,14 @@ func each(t *testing.T, o options, run func(t *testing.T, surface, target string
 				})
 			}
 		}
+	}
+}
+
+// needTargets skips a test where there are no scripted providers.
+func needTargets(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SLUICE_TEST_TARGETS") == "" {
+		t.Skip("run by the suite in test/sdk, which starts the providers and sets SLUICE_TEST_TARGETS")
 	}
 }
 

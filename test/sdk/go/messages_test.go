@@ -130,6 +130,7 @@ func (c *messagesTalk) fault(err error) (int, string) {
 
 // TestCountTokens counts before asking, at every provider.
 func TestCountTokens(t *testing.T) {
+	needTargets(t)
 	c := anthropicClient(t)
 	for _, target := range targets {
 		got, err := c.Messages.CountTokens(t.Context(), anthropic.MessageCountTokensParams{

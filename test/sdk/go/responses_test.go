@@ -140,6 +140,7 @@ func (c *responsesTalk) fault(err error) (int, string) { return openAIFault(err)
 // TestInputTokens counts before asking: exactly where the provider can, else by
 // an estimate.
 func TestInputTokens(t *testing.T) {
+	needTargets(t)
 	for _, target := range []string{"openai", "responses", "anthropic", "gemini"} {
 		c := newResponses(t, target+"-chat", options{system: "Be brief.", tools: true}).(*responsesTalk)
 		got, err := c.client.Responses.InputTokens.Count(t.Context(), responses.InputTokenCountParams{
@@ -155,6 +156,7 @@ func TestInputTokens(t *testing.T) {
 // TestStoredResponses: what would lie in an account that tenants share is
 // refused by name.
 func TestStoredResponses(t *testing.T) {
+	needTargets(t)
 	c := newResponses(t, "openai-chat", options{}).(*responsesTalk)
 	c.user(script("say never"), false)
 	c.params.PreviousResponseID = openai.String("resp_of_another")
