@@ -63,10 +63,14 @@ func remotePorts(h *host) (p gatewayPorts, err error) {
 // lastGoodName is the file in a gateway's data folder.
 const lastGoodName = "last-good.snap"
 
+// settleQueue is how many requests may be over before Redis knows: what a busy
+// gateway ends within a second.
+const settleQueue = 20_000
+
 // admitByRedis counts limits in Redis; gateways tells how many share them.
 func (p *gatewayPorts) admitByRedis(h *host, gateways func() int) error {
 	admission, err := link.NewRedisAdmission(link.RedisAdmissionConfig{
-		Redis: h.redis, OnStoreError: link.OnStoreError(h.OnStoreError), Gateways: gateways, Log: h.log,
+		Redis: h.redis, OnStoreError: link.OnStoreError(h.OnStoreError), Gateways: gateways, SettleQueue: settleQueue, Log: h.log,
 	})
 	if err != nil {
 		return err

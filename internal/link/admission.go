@@ -40,14 +40,24 @@ const (
 	// breakerPause is how long Redis is left alone after it did not answer: a
 	// hung Redis costs one timeout in that time, not one for each request.
 	breakerPause = time.Second
+	// drainTimeout bounds the wait for settlements at the end.
+	drainTimeout = time.Second
 )
 
 // RedisAdmissionConfig configures a [RedisAdmission].
 type RedisAdmissionConfig struct {
 	// Redis keeps the buckets; required.
 	Redis *Redis
-	// Timeout bounds each call to Redis; 0 means 50 ms.
+	// Timeout bounds each exchange with Redis; 0 means 50 ms. Requests share
+	// exchanges, so that one may have to wait for the end of another first.
 	Timeout time.Duration
+	// SettleQueue is how many requests may wait to be settled or released after
+	// Settle and Release returned. A later Admit of this gateway comes after
+	// them; other gateways see them a moment later, a few milliseconds at most
+	// while Redis answers. Those that Redis does not take, and those left when
+	// Run has waited a second for them, are lost: slots then expire with their
+	// lease, tokens stay as they were estimated. 0 makes Settle and Release wait.
+	SettleQueue int
 	// OnStoreError is what to do without Redis; empty means local.
 	OnStoreError OnStoreError
 	// Gateways tells how many gateways share the limits at last count; nil, or
@@ -75,6 +85,7 @@ type RedisAdmission struct {
 	cfg     RedisAdmissionConfig
 	local   *Local
 	breaker breaker
+	asks    together
 
 	mu   sync.Mutex
 	open map[string]openGrant // requests that run and have something to settle
@@ -107,13 +118,18 @@ func NewRedisAdmission(cfg RedisAdmissionConfig) (*RedisAdmission, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &RedisAdmission{
+	a := &RedisAdmission{
 		cfg: cfg, local: NewLocal(LocalConfig{Now: cfg.Now}), breaker: breaker{now: cfg.Now, pause: breakerPause},
 		open: map[string]openGrant{},
-	}, nil
+	}
+	a.asks = together{
+		client: cfg.Redis.client, timeout: cfg.Timeout, allow: a.breaker.allow, note: a.note, lost: a.notSettled,
+		scripts: []*redis.Script{admitScript, finishScript}, room: cfg.SettleQueue,
+	}
+	return a, nil
 }
 
-// Admit implements [sluice.Admission]. It takes at most Timeout.
+// Admit implements [sluice.Admission]. It takes at most twice Timeout.
 func (a *RedisAdmission) Admit(ctx context.Context, c sluice.Claims) (sluice.Grant, error) {
 	if len(c.List) == 0 {
 		return sluice.Grant{RequestID: c.RequestID}, nil
@@ -129,22 +145,20 @@ func (a *RedisAdmission) Admit(ctx context.Context, c sluice.Claims) (sluice.Gra
 	if a.local.knows(c.RequestID) {
 		return a.fallback(ctx, c, nil) // admitted there before: the same id counts once
 	}
-	reply, err := a.ask(ctx, c)
+	reply, err := a.ask(c)
 	if err != nil {
 		return a.fallback(ctx, c, err)
 	}
 	return a.grant(c, reply)
 }
 
-// ask runs the script, unless Redis is to be left alone.
-func (a *RedisAdmission) ask(ctx context.Context, c sluice.Claims) ([]any, error) {
-	if !a.breaker.allow() {
-		return nil, errLeftAlone
-	}
+// ask runs the script, unless Redis is to be left alone. What it sends is its
+// own: the strings of the claims are leased.
+func (a *RedisAdmission) ask(c sluice.Claims) ([]any, error) {
 	keys := make([]string, 1, 6+len(c.List))
 	keys[0] = a.requestKey(c.RequestID)
 	args := make([]any, 0, 6+5*len(c.List))
-	args = append(args, a.bucketTime(), a.cfg.Remember.Milliseconds(), a.cfg.Lease.Milliseconds(), c.RequestID, c.TokenHash, c.Revision)
+	args = append(args, a.bucketTime(), a.cfg.Remember.Milliseconds(), a.cfg.Lease.Milliseconds(), tail(keys[0], c.RequestID), strings.Clone(c.TokenHash), c.Revision)
 	for _, claim := range c.List {
 		keys = append(keys, a.bucketKey(claim))
 		args = append(args, letter(claim.Kind), claim.Limit, cmp.Or(max(0, claim.Burst), claim.Limit), claim.Window.Microseconds(), claim.Amount)
@@ -152,12 +166,11 @@ func (a *RedisAdmission) ask(ctx context.Context, c sluice.Claims) ([]any, error
 	if r := a.cfg.Redis; c.TokenHash != "" {
 		keys = append(keys, r.key(keyToken+c.TokenHash), r.key(keyRetiring+c.TokenHash), r.key(keyRev), r.key(keyManifest), r.key(hashKeys))
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
-	defer cancel()
-	reply, err := admitScript.Run(ctx, a.cfg.Redis.client, keys, args...).Slice()
-	a.note(err)
-	return reply, err
+	return a.asks.ask(&question{script: admitScript, keys: keys, args: args}).Slice()
 }
+
+// tail is the end of a key that is the same as s.
+func tail(key, s string) string { return key[len(key)-len(s):] }
 
 // errLeftAlone tells that Redis did not answer a moment ago.
 var errLeftAlone = errors.New("redis did not answer a moment ago")
@@ -216,9 +229,9 @@ func (a *RedisAdmission) hold(c sluice.Claims) {
 	}
 }
 
-// Settle implements [sluice.Admission]. When Redis cannot be used, the answer is
-// [sluice.CodeUnavailable]: slots expire with their lease, tokens stay as they
-// were estimated.
+// Settle implements [sluice.Admission]. When Redis cannot be used, or SettleQueue
+// is full, the answer is [sluice.CodeUnavailable]: slots expire with their lease,
+// tokens stay as they were estimated.
 func (a *RedisAdmission) Settle(ctx context.Context, g sluice.Grant, tokens int64) error {
 	return a.finish(ctx, g, max(0, tokens))
 }
@@ -233,7 +246,26 @@ func (a *RedisAdmission) finish(ctx context.Context, g sluice.Grant, tokens int6
 	if a.local.knows(g.RequestID) {
 		return a.local.Settle(ctx, g, tokens)
 	}
-	keys, args := []string{a.requestKey(g.RequestID)}, []any{a.bucketTime(), a.cfg.Remember.Milliseconds(), g.RequestID, tokens}
+	q := a.settlement(g, tokens)
+	if q == nil {
+		return nil // requests stay counted: nothing to settle
+	}
+	if a.cfg.SettleQueue > 0 {
+		if !a.asks.leave(q) {
+			return unavailable(fmt.Errorf("settle %s: %d wait already", g.RequestID, a.cfg.SettleQueue))
+		}
+		return nil
+	}
+	if err := a.asks.ask(q).Err(); err != nil {
+		return unavailable(fmt.Errorf("settle %s: %w", g.RequestID, err))
+	}
+	return nil
+}
+
+// settlement is the script for a grant, nil when it holds nothing to settle.
+func (a *RedisAdmission) settlement(g sluice.Grant, tokens int64) *question {
+	keys := append(make([]string, 0, 1+len(g.Standings)), a.requestKey(g.RequestID))
+	args := append(make([]any, 0, 4+5*len(g.Standings)), a.bucketTime(), a.cfg.Remember.Milliseconds(), tail(keys[0], g.RequestID), tokens)
 	for i, s := range g.Standings {
 		if s.Claim.Kind == sluice.ClaimRequests {
 			continue
@@ -242,19 +274,14 @@ func (a *RedisAdmission) finish(ctx context.Context, g sluice.Grant, tokens int6
 		args = append(args, letter(s.Claim.Kind), s.Claim.Limit, s.Claim.Window.Microseconds(), s.Claim.Amount, i+2)
 	}
 	if len(keys) == 1 {
-		return nil // requests stay counted: nothing to settle
+		return nil
 	}
-	if !a.breaker.allow() {
-		return unavailable(fmt.Errorf("settle %s: %w", g.RequestID, errLeftAlone))
-	}
-	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
-	defer cancel()
-	err := finishScript.Run(ctx, a.cfg.Redis.client, keys, args...).Err()
-	a.note(err)
-	if err != nil {
-		return unavailable(fmt.Errorf("settle %s: %w", g.RequestID, err))
-	}
-	return nil
+	return &question{script: finishScript, keys: keys, args: args}
+}
+
+// notSettled tells of settlements that nobody waited for.
+func (a *RedisAdmission) notSettled(n int, err error) {
+	a.cfg.Log.Warn("claims were not settled", "requests", n, "error", err)
 }
 
 // fallback decides without Redis.
@@ -292,8 +319,10 @@ func (a *RedisAdmission) forget(id string) {
 	delete(a.open, id)
 }
 
-// Run renews the leases of running requests until ctx is done.
+// Run renews the leases of running requests until ctx is done. It then waits for
+// those that are being settled, for at most a second.
 func (a *RedisAdmission) Run(ctx context.Context) {
+	defer a.drain(context.WithoutCancel(ctx))
 	tick := time.NewTicker(a.cfg.Lease / leaseRenewal)
 	defer tick.Stop()
 	for {
@@ -305,6 +334,15 @@ func (a *RedisAdmission) Run(ctx context.Context) {
 				a.cfg.Log.Warn("leases of running requests were not renewed", "error", err)
 			}
 		}
+	}
+}
+
+// drain waits for what SettleQueue holds.
+func (a *RedisAdmission) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	if n := a.asks.drain(ctx); n > 0 {
+		a.notSettled(n, ctx.Err())
 	}
 }
 
@@ -341,8 +379,7 @@ func (a *RedisAdmission) renew(ctx context.Context) error {
 
 // note tells the breaker how a call went, and the log when that changed.
 func (a *RedisAdmission) note(err error) {
-	var reply redis.Error
-	lost := err != nil && (!errors.As(err, &reply) || isAway(err))
+	lost := isLost(err)
 	if a.breaker.note(!lost) {
 		if lost {
 			a.cfg.Log.Warn("limits are decided without Redis", "on_store_error", a.cfg.OnStoreError, "error", err)

@@ -38,6 +38,60 @@ func TestRedisAdmission(t *testing.T) {
 	})
 }
 
+// TestRedisAdmissionThatSettlesLater runs it on one that does not wait for
+// settlements: what the same gateway admits next must come after them.
+func TestRedisAdmissionThatSettlesLater(t *testing.T) {
+	server := sluicetest.Redis(t)
+	n := 0
+	testAdmission(t, func(now func() time.Time) sluice.Admission {
+		n++
+		return admission(t, server, fmt.Sprint(n, ":"), func(c *link.RedisAdmissionConfig) { c.BucketTime, c.SettleQueue = now, 100 })
+	})
+}
+
+// Losing this means that slots stay taken for a lease whenever a gateway ends:
+// what Settle only queued must be in Redis when Run returns.
+func TestSettlementsAreDrained(t *testing.T) {
+	server := sluicetest.Redis(t)
+	a, other := admission(t, server, "", func(c *link.RedisAdmissionConfig) { c.SettleQueue = 1000 }), admission(t, server, "", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); a.Run(ctx) }()
+	var grants []sluice.Grant
+	for i := range 300 { // more than one exchange takes
+		grants = append(grants, mustAdmit(t, a, fmt.Sprint(i), slots("s", 300)))
+	}
+	for _, g := range grants {
+		settle(t, a, g, 0)
+	}
+	cancel()
+	<-done
+	for i := range 300 {
+		mustAdmit(t, other, fmt.Sprint("after ", i), slots("s", 300))
+	}
+}
+
+// Losing this means that a Redis which is away fills the memory with settlements.
+func TestSettlementsAreBounded(t *testing.T) {
+	server := sluicetest.Redis(t)
+	a := admission(t, server, "", func(c *link.RedisAdmissionConfig) { c.SettleQueue = 5 })
+	var grants []sluice.Grant
+	for i := range 20 {
+		grants = append(grants, mustAdmit(t, a, fmt.Sprint(i), slots("s", 20)))
+	}
+	server.Signal(t, syscall.SIGSTOP)
+	refused := 0
+	for _, g := range grants {
+		if err := a.Settle(t.Context(), g, 0); sluice.CodeOf(err) == sluice.CodeUnavailable {
+			refused++
+		}
+	}
+	server.Signal(t, syscall.SIGCONT)
+	if refused < 10 {
+		t.Errorf("%d of 20 were refused, 5 may wait and 5 be on their way", refused)
+	}
+}
+
 // TestRedisAdmissionFallback runs the same suite on what decides while Redis is
 // away.
 func TestRedisAdmissionFallback(t *testing.T) {
