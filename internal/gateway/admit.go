@@ -22,6 +22,7 @@ func (e *exchange) admit() error {
 		}
 		e.grant, e.admitted, e.standings = grant, true, grant.Standings
 	}
+	e.fixPrice()
 	if key := e.x.Consumer.Key; key != nil {
 		if use := e.st.keys.useOf(key); use != nil {
 			e.g.used.mark(use, e.x.Start)

@@ -143,8 +143,8 @@ func (ledgerless) Publish(_ context.Context, batch []sluice.Record) (sluice.Posi
 	return sluice.Position(len(batch)), nil
 }
 
-// benchFixture is a gateway on the wire as it ships: key-auth, limits, records
-// and metrics on.
+// benchFixture is a gateway on the wire as it ships: key-auth, limits, prices,
+// records and metrics on.
 func benchFixture(t testing.TB, answer string, options ...option) *fixture {
 	options = append([]option{builtInParts(t), func(g *gateway.Config, l *limits) {
 		g.Events, g.Log = ledgerless{}, slog.New(slog.DiscardHandler)
@@ -158,6 +158,7 @@ func benchFixture(t testing.TB, answer string, options ...option) *fixture {
 	f.add(&sluice.Route{Meta: meta("platform", "svc"), Paths: []string{"/svc/*"}, Upstream: "svc"})
 	f.snap.Routes[0].Plugins = pluginSet("key-auth", `{}`)
 	f.token = f.addKey("acme", "fast", func(k *sluice.Key) { k.RPM, k.TPM = new(int64(1e9)), new(int64(1e12)) })
+	f.snap.Prices = []sluice.Price{chatPrice(1, "", 1_000_000_000), chatPrice(2, "acme", 2_000_000_000)}
 	f.apply()
 	return f
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/price"
 	"github.com/sluicegate/sluice/plugin"
 )
 
@@ -57,6 +58,12 @@ type turn struct {
 
 	grant    sluice.Grant
 	admitted bool
+
+	// price is what the request is priced by, nil for nothing; unpriced says that
+	// there should be one.
+	price    *price.Version
+	priceRef sluice.PriceRef
+	unpriced bool
 
 	// picked is when the last target was chosen.
 	picked time.Time

@@ -68,6 +68,7 @@ func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 		r.Attempts = f.attempts
 	}
 	e.nameParties(f)
+	e.cost(r)
 	if e.chain != nil {
 		e.chain.Log(&e.x, r)
 	}
@@ -128,7 +129,7 @@ func (e *exchange) outcome() sluice.Outcome {
 		return sluice.OutcomeTimeout
 	case e.failure.Code == sluice.CodeInternal:
 		return sluice.OutcomeInternal
-	case e.answering != nil && e.begun && !e.failing:
+	case e.delivered():
 		return sluice.OutcomeIncomplete
 	case len(e.attempts) == 0:
 		return sluice.OutcomeRefused

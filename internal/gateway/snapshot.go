@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/price"
 	"github.com/sluicegate/sluice/internal/route"
 	"github.com/sluicegate/sluice/plugin"
 )
@@ -68,8 +69,11 @@ type state struct {
 	models     map[ref]*sluice.Model
 	names      *names
 	keys       *keys
+	prices     *price.Book
 	conditions []sluice.Condition
 	services   []*service
+	// priceFaults are the prices that prices leaves out.
+	priceFaults []price.Fault
 }
 
 // close gives back what the state holds of the pool of targets.
@@ -114,6 +118,7 @@ func (g *Gateway) compile(s *sluice.Snapshot) (*state, error) {
 		c.disabled[t.Name] = t.Status == sluice.StatusDisabled
 	}
 	c.addModels()
+	c.addPrices()
 	c.addGroups()
 	c.addRoutes()
 	c.addKeys()

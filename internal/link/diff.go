@@ -43,6 +43,7 @@ func (c encoder) table() [len(hashes)]fields {
 		objects(func(s *sluice.Snapshot) []*sluice.Group { return pointers(s.Groups) }, c.group),
 		objects(func(s *sluice.Snapshot) []*sluice.Tenant { return pointers(s.Tenants) }, c.tenant),
 		c.metaFields(),
+		c.priceFields(),
 	}
 }
 
@@ -107,6 +108,38 @@ func (c encoder) metaFields() fields {
 		}
 		return each(after, func(e entry, _ *sluice.Key) error { visit(e, false, nil); return nil })
 	}}
+}
+
+// priceFields makes the fields of the price book. The store hands over the same
+// list while no price is made; when one is, all of them count as changed.
+func (c encoder) priceFields() fields {
+	each := func(list []sluice.Price, visit func(entry) error) error {
+		for i := range list {
+			e, err := c.price(&list[i])
+			if err == nil {
+				err = visit(e)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return fields{
+		each: func(s *sluice.Snapshot, visit func(entry, *sluice.Key) error) error {
+			return each(s.Prices, func(e entry) error { return visit(e, nil) })
+		},
+		changed: func(before, after *sluice.Snapshot, visit func(entry, bool, *sluice.Key)) error {
+			was, is := before.Prices, after.Prices
+			if len(was) == len(is) && (len(is) == 0 || &was[0] == &is[0]) {
+				return nil
+			}
+			if err := each(was, func(e entry) error { visit(e, true, nil); return nil }); err != nil {
+				return err
+			}
+			return each(is, func(e entry) error { visit(e, false, nil); return nil })
+		},
+	}
 }
 
 // differing cuts off what two lists have in common at both ends and returns the

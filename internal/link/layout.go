@@ -25,6 +25,7 @@ const (
 	hashGroups    = "config:groups"    // field: id
 	hashTenants   = "config:tenants"   // field: id
 	hashMeta      = "config:meta"      // fields: global_plugins, disabled_user:<tenant>/<name>
+	hashPrices    = "config:prices"    // field: version
 
 	keyRev      = "config:rev"      // the revision, a decimal number
 	keyManifest = "config:manifest" // a hash: see manifest
@@ -41,7 +42,7 @@ const (
 )
 
 // hashes lists the published hashes; scripts take their keys in this order.
-var hashes = [...]string{hashProviders, hashKeys, hashModels, hashRoutes, hashUpstreams, hashGroups, hashTenants, hashMeta}
+var hashes = [...]string{hashProviders, hashKeys, hashModels, hashRoutes, hashUpstreams, hashGroups, hashTenants, hashMeta, hashPrices}
 
 // keysHash is the index of hashKeys.
 const keysHash = 1
@@ -190,6 +191,7 @@ func (c encoder) route(o *sluice.Route) (entry, error)       { return encoded(id
 func (c encoder) upstream(o *sluice.Upstream) (entry, error) { return encoded(idField(o.ID), o) }
 func (c encoder) group(o *sluice.Group) (entry, error)       { return encoded(idField(o.ID), o) }
 func (c encoder) tenant(o *sluice.Tenant) (entry, error)     { return encoded(idField(o.ID), o) }
+func (c encoder) price(p *sluice.Price) (entry, error)       { return encoded(idField(p.Version), p) }
 
 // meta is what a snapshot says that is no managed object.
 func (c encoder) meta(s *sluice.Snapshot) ([]entry, error) {

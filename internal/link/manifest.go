@@ -41,6 +41,9 @@ func parseManifest(rev string, fields map[string]string) (m manifest, err error)
 		return m, sluice.Errorf(sluice.CodeSchemaNewer, "the published configuration has schema %d, this gateway reads up to %d", m.schema, sluice.SnapshotSchema)
 	}
 	for i, name := range hashes {
+		if _, said := fields[name]; !said && name == hashPrices {
+			continue // of a control from before there were prices
+		}
 		if m.digests[i], err = parseDigest(fields[name]); err != nil {
 			return m, sluice.Errorf(sluice.CodeConfig, "%s says %.40q of %s", keyManifest, fields[name], name).Because(err)
 		}

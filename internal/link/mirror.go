@@ -65,6 +65,7 @@ func newMirror() *mirror {
 		&objectShelf[sluice.Group, *sluice.Group]{into: values(func(s *sluice.Snapshot, l []sluice.Group) { s.Groups = l })},
 		&objectShelf[sluice.Tenant, *sluice.Tenant]{into: values(func(s *sluice.Snapshot, l []sluice.Tenant) { s.Tenants = l })},
 		&metaShelf{users: map[name]sluice.UserRef{}},
+		&priceShelf{prices: map[name]sluice.Price{}},
 	}}
 	for i := range m.fields {
 		m.fields[i] = map[string]held{}

@@ -168,7 +168,7 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 				t.Errorf("acknowledged %s as %s, its manifest says %s", hash, digest, manifest[hash])
 			}
 		}
-		if len(acks[0].Hashes) != 8 {
+		if len(acks[0].Hashes) != 9 {
 			t.Errorf("acknowledged hashes %v", acks[0].Hashes)
 		}
 	}

@@ -100,7 +100,7 @@ type syncRun struct {
 // stage writes every hash beside the served one.
 func (r *syncRun) stage(ctx context.Context) (content, error) {
 	to := content{snapshot: r.s}
-	total := len(r.s.Keys) + len(r.s.Providers) + len(r.s.Models) + len(r.s.Routes) + len(r.s.Upstreams) + len(r.s.Groups) + len(r.s.Tenants) + len(r.s.DisabledUsers)
+	total := len(r.s.Keys) + len(r.s.Providers) + len(r.s.Models) + len(r.s.Routes) + len(r.s.Upstreams) + len(r.s.Groups) + len(r.s.Tenants) + len(r.s.DisabledUsers) + len(r.s.Prices)
 	done := 0
 	for i, f := range r.p.encode.table() {
 		name := r.next + hashes[i]
