@@ -109,10 +109,10 @@ type (
 		SupportsFIM        bool        `json:"supports_fim"`
 		MaxOutputTokens    int64       `json:"max_output_tokens"`
 		sluice.Model
-	}
 		// Unstated names the abilities that are false only because nobody stated
 		// them: gateways refuse nothing for their sake.
 		Unstated []string `json:"unstated,omitempty"`
+	}
 )
 
 // encoder turns objects into entries.
