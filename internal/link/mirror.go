@@ -214,8 +214,8 @@ type objectShelf[T any, P interface {
 	sluice.Object
 }] struct {
 	into    func(*sluice.Snapshot, []*T)
-	list    []*T
 	read    func([]byte, *T) error // nil reads the object's own JSON
+	list    []*T
 	added   []*T
 	dropped []name
 }
