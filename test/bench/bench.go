@@ -125,7 +125,7 @@ func (b *bench) fit(list []workload) {
 			runs += b.pairs
 		}
 		if w.Once {
-			rest += time.Duration(runs) * (around + w.Settle + time.Second + slowEvents*slowPause)
+			rest += time.Duration(runs) * (around + w.Settle + time.Second + w.Lasts)
 			continue
 		}
 		closed += runs
@@ -175,7 +175,11 @@ func (b *bench) run() (*report, error) {
 				}
 			}
 			for i := range b.peers { // the order turns with every pair
-				if err := b.measure(r, w, b.peers[(i+pair)%len(b.peers)]); err != nil {
+				p := b.peers[(i+pair)%len(b.peers)]
+				if p.name == w.Skips {
+					continue
+				}
+				if err := b.measure(r, w, p); err != nil {
 					return nil, err
 				}
 			}

@@ -140,7 +140,8 @@ func (l *load) exchange() (events int, err error) {
 		return 0, err
 	}
 	defer s.Close()
-	length := 0
+	length, needed := 0, l.Needs == ""
+	var seen []byte // the last bytes, while something is still needed
 	status := s.Head().Status
 	var head []byte
 	for {
@@ -155,6 +156,11 @@ func (l *load) exchange() (events int, err error) {
 			head = append(head, b...)
 		}
 		length += len(b)
+		if !needed {
+			seen = append(seen, b...)
+			needed = bytes.Contains(seen, []byte(l.Needs))
+			seen = seen[max(0, len(seen)-len(l.Needs)):]
+		}
 		events += bytes.Count(b, []byte("\n\n"))
 	}
 	switch {
@@ -162,7 +168,9 @@ func (l *load) exchange() (events int, err error) {
 		return 0, fmt.Errorf("status %d: %.300s", status, head)
 	case l.Events > 0 && events < l.Events-1: // a gateway may keep a usage event back that nobody asked for
 		return 0, fmt.Errorf("%d of %d events", events, l.Events)
-	case l.Events == 0 && length != l.Answer:
+	case !needed:
+		return 0, fmt.Errorf("%d bytes without %q", length, l.Needs)
+	case l.Events == 0 && l.Needs == "" && length != l.Answer:
 		return 0, fmt.Errorf("%d of %d bytes", length, l.Answer)
 	}
 	return l.Events, nil

@@ -24,36 +24,60 @@ func mockMain([]string) error {
 
 // mock holds the answers, made once.
 type mock struct {
-	plain, chat []byte
-	burst, slow [][]byte
+	plain, chat, messages []byte
+	burst, slow, many     [][]byte
+	// translatedBurst and translatedMany are Anthropic's streams.
+	translatedBurst, translatedMany [][]byte
 }
 
 func newMock() *mock {
-	m := &mock{plain: bytes.Repeat([]byte("a"), plainAnswer), chat: []byte(chatAnswer)}
+	m := &mock{plain: bytes.Repeat([]byte("a"), plainAnswer), chat: []byte(chatAnswer), messages: []byte(messagesAnswer)}
 	for i := range burstEvents {
 		m.burst = append(m.burst, []byte(event(i, burstEvents)))
 	}
 	for i := range slowEvents {
 		m.slow = append(m.slow, []byte(event(i, slowEvents)))
 	}
+	for i := range manyEvents {
+		m.many = append(m.many, []byte(event(i, manyEvents)))
+	}
+	m.translatedBurst = messagesEvents(burstEvents)
+	m.translatedMany = openedWith(messagesEvents(manyEvents))
 	return m
 }
 
 func (m *mock) serve(x sluice.Inbound) {
-	body, err := x.Body(1 << 20)
+	body, err := x.Body(4 << 20)
 	if err != nil {
 		x.Abort()
 		return
 	}
+	path, stream := x.Head().Path, len(body) < 64<<10 && bytes.Contains(body, []byte(`"stream":true`))
 	switch {
-	case !strings.HasSuffix(x.Head().Path, "/chat/completions"):
+	case strings.HasSuffix(path, "/v1/messages"):
+		m.serveMessages(x, body, stream)
+	case !strings.HasSuffix(path, "/chat/completions"):
 		whole(x, "application/octet-stream", m.plain)
-	case !bytes.Contains(body, []byte(`"stream":true`)):
+	case !stream:
 		whole(x, "application/json", m.chat)
 	case bytes.Contains(body, []byte(`"bench-slow"`)):
 		events(x, m.slow, slowPause)
+	case bytes.Contains(body, []byte(`"claude-slow"`)):
+		events(x, m.many, manyPause)
 	default:
 		events(x, m.burst, 0)
+	}
+}
+
+// serveMessages answers as Anthropic's API.
+func (m *mock) serveMessages(x sluice.Inbound, body []byte, stream bool) {
+	switch {
+	case !stream:
+		whole(x, "application/json", m.messages)
+	case bytes.Contains(body, []byte(`"claude-slow"`)):
+		events(x, m.translatedMany, manyPause)
+	default:
+		events(x, m.translatedBurst, 0)
 	}
 }
 

@@ -115,7 +115,9 @@ type measure struct {
 	name string
 	// goal bounds the ratio to nginx, most the value itself; 0 is no bound.
 	goal, most float64
-	of         func(s sample) float64
+	// bare is most for who is only a gateway; 0 is no other.
+	bare float64
+	of   func(s sample) float64
 	// only names the one peer beside nginx that has the measure; "" is all.
 	only string
 }
@@ -142,10 +144,10 @@ func (r *report) measures(w workload) []measure {
 			measure{name: "added p99 us", of: func(s sample) float64 { return s.P99US - r.directP(w, true) }})
 	case w.Once:
 		list = append(list,
-			measure{name: "KiB per stream", most: 24, of: func(s sample) float64 {
+			measure{name: "KiB per stream", most: w.Most, of: func(s sample) float64 {
 				return float64(s.RSS-s.IdleRSS) / 1024 / float64(w.Clients)
 			}},
-			measure{name: "idle MiB", most: 60, of: func(s sample) float64 { return float64(s.IdleRSS) / (1 << 20) }})
+			measure{name: "idle MiB", most: 60, bare: 25, of: func(s sample) float64 { return float64(s.IdleRSS) / (1 << 20) }})
 	}
 	return list
 }
@@ -202,6 +204,9 @@ func (r *report) settle() {
 					f.Ratio = f.Median / base
 					if ours(peer) {
 						f.Goal, f.Most = m.goal, m.most
+					}
+					if m.bare > 0 && peer == "gateway" {
+						f.Most = m.bare
 					}
 				}
 				r.Figures = append(r.Figures, f)

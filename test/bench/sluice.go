@@ -159,7 +159,12 @@ func create(ctx context.Context, c *client.Client, mock string) (string, error) 
 	}, opts); err != nil {
 		return "", fmt.Errorf("provider: %w", err)
 	}
-	for _, name := range []string{"bench", "bench-slow"} {
+	if _, err := c.Providers().Create(ctx, sluice.Provider{
+		Meta: platform("translated"), Type: "anthropic", BaseURL: "http://" + mock, APIKey: "none", Models: []string{"claude", "claude-slow"},
+	}, opts); err != nil {
+		return "", fmt.Errorf("provider: %w", err)
+	}
+	for _, name := range []string{"bench", "bench-slow", "claude", "claude-slow"} {
 		if _, err := c.Models().Create(ctx, sluice.Model{Meta: platform(name)}, opts); err != nil {
 			return "", fmt.Errorf("model: %w", err)
 		}

@@ -24,6 +24,16 @@ type workload struct {
 	Once bool
 	// Unit is what CPU is divided by: "request" or "event".
 	Unit string
+	// Needs is what a right answer contains, for answers whose length or number
+	// of events is the gateway's own: it translates another dialect's. nginx
+	// forwards the same request to an upstream that speaks the client's.
+	Needs string
+	// Skips names a peer that cannot do it.
+	Skips string
+	// Lasts is how long a run that is asked once takes.
+	Lasts time.Duration
+	// Most bounds the memory of a stream, in KiB; 0 without a goal.
+	Most float64
 	// Goal is the ratio to nginx that is asked for; 0 without one.
 	Goal float64
 	// Settle is how long a gateway is left alone before its idle memory is
@@ -36,7 +46,13 @@ const (
 	burstEvents = 50
 	slowEvents  = 20
 	slowPause   = 100 * time.Millisecond
-	eventBytes  = 160
+	// many streams at once are slower ones, so that upstream and load keep up.
+	manyClients = 5000
+	manyEvents  = 10
+	manyPause   = 500 * time.Millisecond
+	// imageBytes is an image as a client sends it, in base64.
+	imageBytes = 1 << 20
+	eventBytes = 160
 )
 
 // workloads are all there are, in the order of the table.
@@ -44,12 +60,28 @@ func workloads() []workload {
 	plain := strings.Repeat("p", 1<<10)
 	return []workload{
 		{Name: "plain", About: "1 KB POST, saturated", Path: "/plain", Body: plain, Answer: plainAnswer, Clients: 32, Unit: "request", Goal: 1.2},
-		{Name: "chat", About: "LLM chat, whole answer", Path: "/v1/chat/completions", Body: chatBody("bench", false), Answer: len(chatAnswer), Clients: 32, Unit: "request", Goal: 1.5},
-		{Name: "burst", About: "LLM stream, 50 events at once", Path: "/v1/chat/completions", Body: chatBody("bench", true), Events: burstEvents, Clients: 32, Unit: "event"},
-		{Name: "slow", About: "1000 streams, 20 events, 100 ms apart", Path: "/v1/chat/completions", Body: chatBody("bench-slow", true), Events: slowEvents, Clients: 1000, Once: true, Unit: "event", Goal: 1.2, Settle: 2 * time.Second},
+		{Name: "chat", About: "LLM chat, whole answer", Path: chatPath, Body: chatBody("bench", false), Answer: len(chatAnswer), Clients: 32, Unit: "request", Goal: 1.5},
+		{Name: "burst", About: "LLM stream, 50 events at once", Path: chatPath, Body: chatBody("bench", true), Events: burstEvents, Clients: 32, Unit: "event"},
+		{Name: "slow", About: "1000 streams, 20 events, 100 ms apart", Path: chatPath, Body: chatBody("bench-slow", true), Events: slowEvents, Clients: 1000, Once: true, Unit: "event", Goal: 1.2, Settle: 2 * time.Second, Lasts: slowEvents * slowPause, Most: 24},
 		{Name: "open", About: "open loop, 2000 requests a second", Path: "/plain", Body: plain, Answer: plainAnswer, Clients: 64, Rate: 2000, Unit: "request", Goal: 1.2},
 		{Name: "big", About: "200 KB request body", Path: "/plain", Body: strings.Repeat("b", 200<<10), Answer: plainAnswer, Clients: 16, Unit: "request", Goal: 1.3},
+		{Name: "tchat", About: "chat translated for Anthropic", Path: chatPath, Body: chatBody("claude", false), Needs: `"completion_tokens":90`, Clients: 32, Skips: "wire", Unit: "request", Goal: 3},
+		{Name: "tburst", About: "translated stream, 50 events at once", Path: chatPath, Body: chatBody("claude", true), Events: burstEvents, Needs: streamEnd, Clients: 32, Skips: "wire", Unit: "event", Goal: 2},
+		{Name: "timage", About: "1 MB image in base64, translated", Path: chatPath, Body: imageBody("claude"), Needs: `"completion_tokens":90`, Clients: 8, Skips: "wire", Unit: "request"},
+		{Name: "tmany", About: "5000 translated streams, 10 events, 500 ms apart", Path: chatPath, Body: chatBody("claude-slow", true), Events: manyEvents, Needs: streamEnd, Clients: manyClients, Once: true, Skips: "wire", Unit: "event", Goal: 2, Settle: 2 * time.Second, Lasts: manyEvents * manyPause, Most: 32},
 	}
+}
+
+// chatPath is where the workloads that speak to models ask.
+const chatPath = "/v1/chat/completions"
+
+// streamEnd ends every stream of that surface.
+const streamEnd = "data: [DONE]"
+
+// imageBody is a chat request with an image.
+func imageBody(model string) string {
+	return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":[{"type":"text","text":"What is this?"},`+
+		`{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}]}`, model, strings.Repeat("iVBORw0K", imageBytes/8))
 }
 
 // chatBody is a chat request of about 600 bytes.
