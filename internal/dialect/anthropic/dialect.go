@@ -1,12 +1,14 @@
 package anthropic
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/convert"
+	"github.com/sluicegate/sluice/internal/dialect/form"
 	"github.com/sluicegate/sluice/internal/dialect/native"
 )
 
@@ -105,9 +107,21 @@ func (Dialect) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, err
 		}
 	}
 	own, ok := ask.Detail.(*asked)
-	if !ok {
+	if !ok || moved(ask) {
 		return convert.Open(ask, account, p)
 	}
 	request := native.Request{Path: ask.Operation.Path, Body: own.bodyFor(account.Model, p.vendor), Fields: passedFields(ask.Head)}
 	return native.Open(ask, p, request, protocol{counting: ask.Operation.Name == dialect.OpCount}), nil
+}
+
+// moved reports whether a conversation holds thoughts of other providers, signed
+// elsewhere or not at all, or calls without the thought that Anthropic wants
+// before them when thinking is on.
+func moved(ask *dialect.Ask) bool {
+	if ask.Operation.Name != dialect.OpChat {
+		return false
+	}
+	holds := func(text string) bool { return bytes.Contains(ask.Body, []byte(text)) }
+	thoughtless := ask.NeedsReasoning && holds(`"enabled"`) && holds(`"tool_use"`) && !holds(`"signature"`) && !holds(`"redacted_thinking"`)
+	return thoughtless || form.Moved(ask.Body) || holds(`"signature":""`) || holds(`"signature": ""`)
 }

@@ -1,6 +1,9 @@
 package form
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // The origins of signatures: protocols that sign reasoning.
 const (
@@ -36,3 +39,15 @@ func ReadSignature(text, home string) Signature {
 	}
 	return Signature{Origin: home, Value: text}
 }
+
+// Moved reports whether a body holds a signature that travelled: part of the
+// conversation came from a provider of another protocol. Such a request is
+// translated even between equals, because what is left out of it then has
+// consequences that only a codec knows.
+func Moved(body []byte) bool {
+	return bytes.Contains(body, []byte(travelMark+OriginAnthropic+":")) || bytes.Contains(body, []byte(travelMark+OriginGemini+":")) ||
+		bytes.Contains(body, []byte(travelMark+OriginOpenAI+":")) || bytes.Contains(body, []byte(travelMark64))
+}
+
+// travelMark64 is how every marked signature begins that is written in base64.
+const travelMark64 = "c2x1aWNlL"

@@ -1,12 +1,14 @@
 package gemini
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/convert"
+	"github.com/sluicegate/sluice/internal/dialect/form"
 	"github.com/sluicegate/sluice/internal/dialect/native"
 	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
@@ -84,7 +86,7 @@ func (Dialect) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, err
 			return nil, err
 		}
 	}
-	if r, ok := ask.Detail.(*reading); ok {
+	if r, ok := ask.Detail.(*reading); ok && !moved(ask) {
 		leg := native.Open(ask, p, r.request(account.Model), answers{ask.Operation.Name})
 		if r.array {
 			return &arrayLeg{leg, r}, nil
@@ -137,3 +139,14 @@ func (p *plan) Address(call *sluice.Call, path string) {
 
 // Scrubber implements [peer.Account].
 func (p *plan) Scrubber() *peer.Scrubber { return &p.scrub }
+
+// moved reports whether a conversation holds what other providers made: thoughts
+// that they signed, or calls that nobody did.
+func moved(ask *dialect.Ask) bool {
+	if ask.Operation.Name != dialect.OpChat {
+		return false
+	}
+	calls := bytes.Contains(ask.Body, []byte(`"functionCall"`)) || bytes.Contains(ask.Body, []byte(`"function_call"`))
+	signed := bytes.Contains(ask.Body, []byte(`"thoughtSignature"`)) || bytes.Contains(ask.Body, []byte(`"thought_signature"`))
+	return form.Moved(ask.Body) || calls && !signed
+}

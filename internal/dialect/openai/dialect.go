@@ -1,12 +1,14 @@
 package openai
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/convert"
+	"github.com/sluicegate/sluice/internal/dialect/form"
 )
 
 // flavor is one dialect of the family: they differ in where things are and in
@@ -142,17 +144,29 @@ func (f flavor) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, er
 		}
 	}
 	a, ok := ask.Detail.(*asked)
-	own := ok && a.endpoint != nil
+	own := ok && a.endpoint != nil && !f.moved(ask)
+	stateless := ok && a.endpoint != nil && a.endpoint.responses && prepared.responses.passes(a.endpoint)
 	switch {
 	case own && prepared.responses.passes(a.endpoint):
 		return prepared.responses.pass(a, account), nil
-	case prepared.responses.takes(ask.Operation):
+	case stateless, prepared.responses.takes(ask.Operation):
 		return convert.Open(ask, account, &prepared.responses)
-	case !own || a.endpoint.responses:
+	case !own, a.endpoint.responses:
 		return convert.Open(ask, account, prepared)
 	}
 	a.leg.start(a, prepared, account)
 	return &a.leg, nil
+}
+
+// moved reports whether a conversation holds thoughts of other providers: signed
+// elsewhere, or in members that the vendor itself does not know.
+func (f flavor) moved(ask *dialect.Ask) bool {
+	if ask.Operation.Name != dialect.OpChat || ask.Front == nil {
+		return false
+	}
+	holds := func(text string) bool { return bytes.Contains(ask.Body, []byte(text)) }
+	vendor := f.azure || f.name == "openai"
+	return form.Moved(ask.Body) || vendor && (holds(`"reasoning_content"`) || holds(`"reasoning_details"`) || holds(`"thought_signature"`))
 }
 
 // secretBase is the part of the base URL that no answer may show: the resource
