@@ -44,26 +44,27 @@ func cgroupLimit(path string) int64 {
 }
 
 const (
+	// tinyHeap is the live heap up to which garbage does not matter: collecting
+	// it early would cost a few percent of a busy process for 4 MiB.
+	tinyHeap = 8 << 20
 	// smallHeap is the live heap up to which garbage is collected early.
 	smallHeap = 64 << 20
 	// smallHeapPercent is how much garbage a small heap may hold beside what
 	// lives, in percent of that.
 	smallHeapPercent = 50
-	// largeHeapPercent is the runtime's own default.
-	largeHeapPercent = 100
+	// usualPercent is the runtime's own default.
+	usualPercent = 100
 )
 
 // collectEarly makes the collector run twice as often while the heap is small,
 // unless GOGC says otherwise. What it costs there is little, because there is
-// little to mark, and waiting streams get their stacks halved by it; a large
+// little to mark, and waiting streams get their stacks halved by it; any other
 // heap is left to the runtime's habit. After each collection the rule is looked
 // at again; nothing stops that but the end of the process.
 func collectEarly() {
-	if os.Getenv("GOGC") != "" {
-		return
+	if os.Getenv("GOGC") == "" {
+		watchHeap(usualPercent)
 	}
-	debug.SetGCPercent(smallHeapPercent)
-	watchHeap(smallHeapPercent)
 }
 
 // watchHeap sets the percentage by the live heap once this collection is over.
@@ -81,10 +82,10 @@ func watchHeap(percent int) {
 
 // percentFor is the rule.
 func percentFor(live uint64) int {
-	if live < smallHeap {
+	if live >= tinyHeap && live < smallHeap {
 		return smallHeapPercent
 	}
-	return largeHeapPercent
+	return usualPercent
 }
 
 // liveHeap is what the last collection found alive, in bytes.
