@@ -67,6 +67,13 @@ type Surface interface {
 	Model(m *sluice.Model) []byte
 }
 
+// Identifier is a surface whose clients look for the request's id in a field of
+// its own, besides X-Request-Id.
+type Identifier interface {
+	// RequestIDField is the response field's name.
+	RequestIDField() string
+}
+
 // KeepAliver is a surface whose streams have a sign of life that every client
 // passes over.
 type KeepAliver interface {

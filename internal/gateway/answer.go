@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/plugin"
 )
 
@@ -135,6 +136,9 @@ func (e *exchange) logFilter(err error) {
 // decorate adds what every answer carries.
 func (e *exchange) decorate(f *sluice.Fields) {
 	f.Set("X-Request-Id", e.x.ID)
+	if surface, ok := e.surface.(dialect.Identifier); ok {
+		f.Set(surface.RequestIDField(), e.x.ID)
+	}
 	for i := range limited {
 		if s := tightest(e.standings, limited[i].kind); s != nil {
 			e.tellStanding(f, &limited[i], s)

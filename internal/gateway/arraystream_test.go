@@ -45,3 +45,18 @@ func testArrayStream(t *testing.T, over transport) {
 		})
 	}
 }
+
+// Whoever reports a fault has the id that the SDK shows, which some read from a
+// field of their own API.
+func TestRequestIDIsWhereTheSurfaceHasIt(t *testing.T) {
+	f := newFixture(t, overWire)
+	f.add(&sluice.Route{Meta: meta("platform", "claude"), Paths: []string{"/v1/messages"}, Surface: "anthropic", Plugins: pluginSet("bearer", `{}`)})
+	f.addProvider("p1", sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat)), nil)
+	f.apply()
+	for _, body := range []string{`{"model":"m1","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, `{}`} {
+		a := f.do("POST", "/v1/messages", body)
+		if id := a.header.Get("Request-Id"); id == "" || id != a.header.Get("X-Request-Id") {
+			t.Errorf("%d: %q, %q", a.status, id, a.header.Get("X-Request-Id"))
+		}
+	}
+}

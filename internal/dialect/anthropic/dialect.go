@@ -107,21 +107,22 @@ func (Dialect) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, err
 		}
 	}
 	own, ok := ask.Detail.(*asked)
-	if !ok || moved(ask) {
+	if !ok || p.moved(ask) {
 		return convert.Open(ask, account, p)
 	}
 	request := native.Request{Path: ask.Operation.Path, Body: own.bodyFor(account.Model, p.vendor), Fields: passedFields(ask.Head)}
 	return native.Open(ask, p, request, protocol{counting: ask.Operation.Name == dialect.OpCount}), nil
 }
 
-// moved reports whether a conversation holds thoughts of other providers, signed
-// elsewhere or not at all, or calls without the thought that Anthropic wants
-// before them when thinking is on.
-func moved(ask *dialect.Ask) bool {
-	if ask.Operation.Name != dialect.OpChat {
+// moved reports whether a conversation with thinking on holds calls that another
+// provider's thoughts stand before, or nobody's: Anthropic wants its own there.
+// Without calls it is enough to leave the thoughts out.
+func (p *plan) moved(ask *dialect.Ask) bool {
+	holds := func(text string) bool { return bytes.Contains(ask.Body, []byte(text)) }
+	if ask.Operation.Name != dialect.OpChat || !ask.NeedsReasoning || !holds(`"tool_use"`) {
 		return false
 	}
-	holds := func(text string) bool { return bytes.Contains(ask.Body, []byte(text)) }
-	thoughtless := ask.NeedsReasoning && holds(`"enabled"`) && holds(`"tool_use"`) && !holds(`"signature"`) && !holds(`"redacted_thinking"`)
-	return thoughtless || form.Moved(ask.Body) || holds(`"signature":""`) || holds(`"signature": ""`)
+	unsigned := holds(`"signature":""`) || holds(`"signature": ""`)
+	thoughtless := holds(`"enabled"`) && !holds(`"signature"`) && !holds(`"redacted_thinking"`)
+	return form.Moved(ask.Body) || thoughtless || p.vendor && unsigned
 }
