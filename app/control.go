@@ -66,7 +66,7 @@ func openStore(ctx context.Context, c *Config, step func(format string, args ...
 const databaseName = "sluice.db"
 
 func (c *controlRole) open() (err error) {
-	c.publisher = newPublisher(c.host)
+	c.publisher = newPublisher(c.host, c.store)
 	c.control, err = control.New(control.Config{
 		Store: c.store, Keyring: c.keyring, Plugins: pluginCheck{c.plugins}, Dialects: builtin.Registry(nil), Publish: c.deliver,
 		TokenKey: tokenKey(c.JWTSecret, c.keyring), KeyEnv: c.keyEnv(), Log: c.log,

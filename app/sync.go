@@ -39,17 +39,16 @@ func (c *controlRole) streamSync(next http.Handler) http.HandlerFunc {
 			writeError(w, err)
 			return
 		}
-		revision, err := c.control.As(caller).Sync(r.Context())
-		if err != nil {
+		if _, err := c.control.As(caller).Sync(r.Context()); err != nil {
 			writeError(w, err)
 			return
 		}
-		c.streamTo(w, r, revision)
+		c.streamTo(w, r)
 	}
 }
 
 // streamTo syncs and writes progress as it comes.
-func (c *controlRole) streamTo(w http.ResponseWriter, r *http.Request, revision uint64) {
+func (c *controlRole) streamTo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", progressType)
 	lines := json.NewEncoder(w)
 	flush := http.NewResponseController(w)
@@ -57,7 +56,7 @@ func (c *controlRole) streamTo(w http.ResponseWriter, r *http.Request, revision 
 		_ = lines.Encode(l) // who left early ends the sync by the context
 		_ = flush.Flush()
 	}
-	err := c.sync(r.Context(), link.SyncOptions{
+	revision, err := c.sync(r.Context(), link.SyncOptions{
 		Force:    r.URL.Query().Get("force") == "true",
 		Progress: func(p link.Progress) { say(syncLine{Step: p.Step, Done: p.Done, Total: p.Total}) },
 	})

@@ -33,7 +33,7 @@ themselves, this is for repair.`,
 		},
 	}
 	c.addServerFlags(cmd)
-	cmd.Flags().BoolVar(&force, "force", false, "confirm that far fewer keys or providers than before are meant")
+	cmd.Flags().BoolVar(&force, "force", false, "publish under a new revision that every gateway takes: far fewer keys or providers are meant, or the database was restored")
 	strictUsage(cmd)
 	return cmd
 }

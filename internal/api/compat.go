@@ -29,13 +29,17 @@ type revisionOutput struct {
 	}
 }
 
-func (s *server) syncSnapshot(ctx context.Context, ses *control.Session, _ *none) (*revisionOutput, error) {
+type syncInput struct {
+	Force bool `query:"force" doc:"Publish under a new revision that every gateway takes, although it holds far fewer keys or providers, or the database was restored."`
+}
+
+func (s *server) syncSnapshot(ctx context.Context, ses *control.Session, in *syncInput) (*revisionOutput, error) {
 	revision, err := ses.Sync(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if s.Rebuild != nil {
-		if err := s.Rebuild(ctx); err != nil {
+		if revision, err = s.Rebuild(ctx, in.Force); err != nil {
 			return nil, err
 		}
 	}

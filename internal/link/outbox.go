@@ -34,6 +34,7 @@ func (p *RedisPublisher) Offer(s *sluice.Snapshot) {
 func (p *RedisPublisher) Run(ctx context.Context) {
 	var want *sluice.Snapshot
 	due, pause := p.verify, publishPause
+	var said string // what was logged last: a state that lasts is told once
 	for {
 		timer := time.NewTimer(due)
 		select {
@@ -51,11 +52,14 @@ func (p *RedisPublisher) Run(ctx context.Context) {
 			continue
 		}
 		if err := p.settle(ctx, want); err != nil {
-			p.log.Warn("the configuration waits for Redis", "revision", want.Revision, "error", err)
+			if text := err.Error(); text != said {
+				p.log.Warn("the configuration waits for Redis", "revision", want.Revision, "error", err)
+				said = text
+			}
 			due, pause = pause, min(2*pause, publishPauseMax)
 			continue
 		}
-		due, pause = p.verify, publishPause
+		due, pause, said = p.verify, publishPause, ""
 	}
 }
 
@@ -85,8 +89,11 @@ func (p *RedisPublisher) holds(ctx context.Context, want *sluice.Snapshot) (bool
 		}
 		return false, err
 	}
-	if v.manifest.rev != want.Revision {
-		return v.manifest.rev > want.Revision, nil
+	if v.manifest.rev > want.Revision {
+		return true, p.ahead(ctx, v.manifest.rev)
+	}
+	if v.manifest.rev < want.Revision {
+		return false, nil
 	}
 	for i, h := range hashes {
 		n, err := p.redis.client.HLen(ctx, p.redis.key(h)).Result()

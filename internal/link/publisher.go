@@ -39,6 +39,9 @@ type PublisherConfig struct {
 	// VerifyEvery is how often [RedisPublisher.Run] looks whether Redis still
 	// holds what was published; 0 means 2 s.
 	VerifyEvery time.Duration
+	// Committed returns the last revision of the database; nil means that it is
+	// not known whether Redis is ahead of it ([RedisPublisher.Ahead]).
+	Committed func(context.Context) (uint64, error)
 	// Log tells about syncs and failures; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -51,6 +54,8 @@ type RedisPublisher struct {
 	encode encoder
 	verify time.Duration
 	log    *slog.Logger
+	// committed is PublisherConfig.Committed.
+	committed func(context.Context) (uint64, error)
 
 	mu   sync.Mutex // one publication at a time
 	last content    // what was published last; its snapshot may be nil
@@ -68,7 +73,7 @@ func NewRedisPublisher(cfg PublisherConfig) *RedisPublisher {
 		cfg.Log = slog.Default()
 	}
 	return &RedisPublisher{
-		redis: cfg.Redis, encode: encoder{open: cfg.CompatPlaintext}, verify: cfg.VerifyEvery, log: cfg.Log,
+		redis: cfg.Redis, encode: encoder{open: cfg.CompatPlaintext}, verify: cfg.VerifyEvery, log: cfg.Log, committed: cfg.Committed,
 		offers: make(chan *sluice.Snapshot, 1),
 	}
 }

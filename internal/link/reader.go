@@ -345,7 +345,7 @@ func (r *RedisSnapshots) read(ctx context.Context) (next *sluice.Snapshot, from 
 	r.mu.Unlock()
 	switch {
 	case v.manifest.rev < applied:
-		return nil, v.manifest, sluice.Errorf(sluice.CodeConflict, "Redis holds revision %d, which is older than the applied %d", v.manifest.rev, applied)
+		return nil, v.manifest, sluice.Errorf(sluice.CodeConflict, "Redis holds revision %d, which is older than the applied %d: if the database was restored, `sluice sync --force` publishes what it holds", v.manifest.rev, applied)
 	case r.mirror != nil && v.manifest.rev == r.mirror.rev && v.manifest.digests == r.mirror.digests && r.mirror.rev == applied:
 		return nil, v.manifest, nil
 	case v.known && base < v.manifest.rev && (!r.mirror.partial || r.crowded(r.mirror, v.manifest.digests[keysHash].count)):

@@ -24,7 +24,8 @@ const (
 // SyncOptions says how to sync.
 type SyncOptions struct {
 	// Force confirms that the snapshot may hold far fewer keys or providers than
-	// gateways have now; they refuse it otherwise.
+	// gateways have now; they refuse it otherwise. It must have a revision that no
+	// gateway and no Redis has seen: nothing else is news to them.
 	Force bool
 	// Progress is called after each batch; nil calls nothing.
 	Progress func(Progress)
@@ -154,6 +155,9 @@ func (r *syncRun) replace(ctx context.Context, to content) error {
 		return unavailable(fmt.Errorf("put revision %d in place: %w", r.s.Revision, err))
 	}
 	if !done {
+		if err := r.p.ahead(ctx, current); err != nil {
+			return err
+		}
 		return sluice.Errorf(sluice.CodeConflict, "Redis holds revision %d, which is later than %d", current, r.s.Revision)
 	}
 	return nil
