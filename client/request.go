@@ -29,10 +29,19 @@ const (
 type request struct {
 	method, path string // path is escaped already
 	query        url.Values
-	body         any // nil for none
+	body         any // nil for none, a file as it is, anything else as JSON
 	opts         sluice.WriteOptions
 	status       *int // where the status goes, if wanted
 }
+
+// file is a body that is sent as it is.
+type file struct {
+	media string
+	data  []byte
+}
+
+// text takes an answer as it is.
+type text []byte
 
 // call sends a request as the caller, with a fresh token when the old one was
 // refused, and retries what may be retried.
@@ -126,6 +135,10 @@ func (c *Client) send(ctx context.Context, r request, token string, out any) (st
 	if out == nil || len(body) == 0 {
 		return resp.StatusCode, nil
 	}
+	if whole, ok := out.(*text); ok {
+		*whole = body
+		return resp.StatusCode, nil
+	}
 	if err := json.Unmarshal(body, out); err != nil {
 		return 0, fmt.Errorf("decode the control plane's answer: %w", err)
 	}
@@ -142,7 +155,9 @@ func (c *Client) build(ctx context.Context, r request, token string) (*http.Requ
 		target += "?" + r.query.Encode()
 	}
 	var body io.Reader
-	if r.body != nil {
+	if content, ok := r.body.(file); ok {
+		body = bytes.NewReader(content.data)
+	} else if r.body != nil {
 		text, err := json.Marshal(r.body)
 		if err != nil {
 			return nil, sluice.Errorf(sluice.CodeInvalidRequest, "the object cannot be written as JSON").Because(err)
@@ -164,6 +179,9 @@ func (c *Client) build(ctx context.Context, r request, token string) (*http.Requ
 func (r request) setHeader(h http.Header) {
 	if r.body != nil {
 		h.Set("Content-Type", "application/json")
+	}
+	if content, ok := r.body.(file); ok {
+		h.Set("Content-Type", content.media)
 	}
 	if r.method == http.MethodPatch {
 		h.Set("Content-Type", "application/merge-patch+json")

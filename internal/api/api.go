@@ -37,9 +37,8 @@ type Config struct {
 	// Gateways returns what the gateways last reported; nil means none.
 	Gateways func() []sluice.GatewayStatus
 	// Rebuild writes anew what is published outside this process, after POST
-	// /sync/snapshot has published, and returns the revision; force confirms that
-	// it may go back behind what was published. nil does nothing more.
-	Rebuild func(ctx context.Context, force bool) (revision uint64, err error)
+	// /sync/snapshot has published; nil does nothing more.
+	Rebuild func(context.Context) error
 	// LogLevel reads and changes the process's log level; nil answers that the
 	// operation is not supported.
 	LogLevel *slog.LevelVar
@@ -89,6 +88,7 @@ func New(cfg Config) (http.Handler, error) {
 	s.registerSelfService()
 	s.registerReports()
 	s.registerCatalog()
+	s.registerPrices()
 	s.registerSystem()
 	if err := s.mountPages(mux); err != nil {
 		return nil, err

@@ -83,6 +83,13 @@ func everyOperation() []step {
 		step{"list-catalog", "GET", "/admin/v1/catalog?provider=openai&operation=embeddings&search=SMALL", "", 200, `"id":"openai/text-embedding-3-small"`},
 		step{"get-catalog-entry", "GET", "/admin/v1/catalog/openai%2Fgpt-4o", "", 200, `"rates":{"cached_input":0.00000125,"input":0.0000025,"output":0.00001}`},
 		step{"load-catalog", "POST", "/admin/v1/catalog/load", `{"names":["openai/gpt-4o"]}`, 200, `"result":"created"`},
+		step{"create-price", "POST", "/admin/v1/prices", `{"model":"m","asset":"USD","rates":{"input":0.0000025,"output":1e-5}}`, 201, `"version":1`},
+		step{"get-price", "GET", "/admin/v1/prices/1", "", 200, `"rates":{"input":0.0000025,"output":0.00001}`},
+		step{"import-prices", "POST", "/admin/v1/prices/import", `[{"model":"free","asset":"USD","free":true,"from":"2199-01-01T00:00:00Z"}]`, 200, `"version":2`},
+		step{"list-prices", "GET", "/admin/v1/prices?model=free", "", 200, `"free":true`},
+		step{"export-prices", "GET", "/admin/v1/prices/export?format=csv", "", 200, "1,m,,USD,"},
+		step{"load-prices", "POST", "/admin/v1/prices/load", `{"names":["openai/gpt-4o"]}`, 200, `"model":"gpt-4o"`},
+		step{"get-record-cost", "GET", "/admin/v1/records/" + costlyRecord + "/cost", "", 200, `"cost":{"amount":"0.0025","asset":"USD"}`},
 		step{"list-plugins", "GET", "/admin/v1/plugins", "", 200, `"name":"key-auth"`},
 		step{"list-gateways", "GET", "/admin/v1/gateways", "", 200, `"gateway":"gw-1"`},
 		step{"set-log-level", "PUT", "/admin/v1/system/log-level", `{"level":"debug"}`, 200, `"debug"`},
@@ -97,6 +104,7 @@ func TestEveryOperation(t *testing.T) {
 		cfg.Plugins = []api.PluginInfo{{Name: "key-auth", Priority: 2500, Phases: []string{"access"}, Schema: json.RawMessage(`{"type":"object"}`)}}
 		cfg.Gateways = func() []sluice.GatewayStatus { return []sluice.GatewayStatus{{Gateway: "gw-1", Revision: 1}} }
 	})
+	insertCostlyRecord(t, w)
 	token := w.Token(t, controlsuite.Root)
 	known := map[string]string{}
 	done := map[string]bool{}
@@ -117,6 +125,24 @@ func TestEveryOperation(t *testing.T) {
 		if !done[r.OperationID] {
 			t.Errorf("no step for %s %s (%s)", r.method, r.path, r.OperationID)
 		}
+	}
+}
+
+// costlyRecord is the id of a request that was charged by the price version 1.
+const costlyRecord = "019ca945-0a7b-7abc-8def-0123456789ab"
+
+func insertCostlyRecord(t *testing.T, w *controlsuite.World) {
+	t.Helper()
+	id, err := sluice.ParseRequestID(costlyRecord)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.DB.InsertRecords(t.Context(), []sluice.Record{{
+		ID: costlyRecord, Time: id.Time(), Tenant: "acme", Model: "m", Outcome: sluice.OutcomeComplete, Usage: sluice.Usage{Input: 1000},
+		Price: sluice.PriceRef{Version: 1, Multiplier: sluice.NoMultiplier}, Cost: sluice.Money{Amount: 2_500_000, Asset: "USD"},
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

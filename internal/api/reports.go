@@ -128,7 +128,9 @@ type statsOutput struct {
 		Requests int64        `json:"requests"`
 		Errors   int64        `json:"errors"`
 		Usage    sluice.Usage `json:"usage"`
-		Gateways int          `json:"gateways" doc:"How many gateways report; platform admins only."`
+		// Cost is the exact sum for each asset.
+		Cost     []sluice.Money `json:"cost,omitempty"`
+		Gateways int            `json:"gateways" doc:"How many gateways report; platform admins only."`
 	}
 }
 
@@ -147,6 +149,7 @@ func (s *server) getStats(ctx context.Context, ses *control.Session, _ *none) (*
 	out.Body.From, out.Body.To = q.From, q.To
 	if len(rows) > 0 {
 		out.Body.Requests, out.Body.Errors, out.Body.Usage = rows[0].Requests, rows[0].Errors, rows[0].Usage
+		out.Body.Cost = rows[0].Cost
 	}
 	return out, nil
 }

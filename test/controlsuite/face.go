@@ -31,6 +31,13 @@ type Operations interface {
 	Sync(ctx context.Context) (uint64, error)
 	Catalog(ctx context.Context, q sluice.CatalogQuery) (sluice.Page[sluice.CatalogEntry], error)
 	CatalogEntry(ctx context.Context, name string) (sluice.CatalogEntry, error)
+	Prices(ctx context.Context, q sluice.PriceQuery) (sluice.Page[sluice.Price], error)
+	Price(ctx context.Context, version uint64) (sluice.Price, error)
+	CreatePrice(ctx context.Context, p sluice.Price, dryRun bool) (sluice.Price, error)
+	ImportPrices(ctx context.Context, format sluice.PriceFormat, file []byte, dryRun bool) ([]sluice.Price, error)
+	ExportPrices(ctx context.Context, q sluice.PriceQuery, format sluice.PriceFormat) ([]byte, error)
+	LoadPrices(ctx context.Context, load sluice.CatalogLoad, dryRun bool) ([]sluice.Price, error)
+	RecordCost(ctx context.Context, id string) (sluice.RecordCost, error)
 	LoadCatalog(ctx context.Context, tenant string, load sluice.CatalogLoad, dryRun bool) ([]sluice.CatalogResult, error)
 }
 

@@ -30,6 +30,9 @@ func Run(t *testing.T, open Opener) {
 		"records and usage are counted":         reports,
 		"the audit log tells and holds":         audit,
 		"the catalogue keeps people's edits":    catalogue,
+		"a price is made once and for ever":     prices,
+		"a file of prices is all or nothing":    priceFiles,
+		"a request's cost is explained":         recordCosts,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, StartPeopled(t, noChange), open) })
 	}
