@@ -37,8 +37,9 @@ type Config struct {
 	// Gateways returns what the gateways last reported; nil means none.
 	Gateways func() []sluice.GatewayStatus
 	// Rebuild writes anew what is published outside this process, after POST
-	// /sync/snapshot has published; nil does nothing more.
-	Rebuild func(context.Context) error
+	// /sync/snapshot has published, and returns the revision; force confirms that
+	// it may go back behind what was published. nil does nothing more.
+	Rebuild func(ctx context.Context, force bool) (revision uint64, err error)
 	// LogLevel reads and changes the process's log level; nil answers that the
 	// operation is not supported.
 	LogLevel *slog.LevelVar
