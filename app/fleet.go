@@ -48,6 +48,9 @@ func merge(reports []sluice.GatewayStatus, acks []link.Ack) []sluice.GatewayStat
 		}
 		r := &reports[i]
 		r.Health, r.LagMS = a.Health, a.LagMS
+		if r.Started.IsZero() {
+			r.Started = a.Started
+		}
 		if a.Time.After(r.Time) {
 			r.Version, r.Time, r.Revision, r.Refused, r.Reason = a.Version, a.Time, a.Revision, a.Refused, a.Reason
 		}

@@ -96,8 +96,12 @@ func (g *gatewayRole) ready() readiness {
 	if err := g.gateway.Ready(); err != nil {
 		return notReady(err)
 	}
+	var r readiness
 	if g.ports.reader != nil {
-		return g.ports.reader.ready()
+		r = g.ports.reader.ready()
 	}
-	return readiness{}
+	if r.reason == "" && g.ports.watch != nil {
+		r.reason = g.ports.watch.Reason()
+	}
+	return r
 }

@@ -20,6 +20,8 @@ type gatewayPorts struct {
 	// reader follows Redis; nil when the gateway has its snapshots from control
 	// in the same process.
 	reader *failClosed
+	// watch knows whether control refuses this gateway; nil in the same process.
+	watch *link.ControlWatch
 	// loops are what the ports must run beside the gateway, each until its
 	// context ends.
 	loops []func(context.Context)
@@ -56,7 +58,8 @@ func remotePorts(h *host) (p gatewayPorts, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.status = link.StatusTee{reader.Annotate(status), reader}
+	p.watch = link.NewControlWatch(status, h.log)
+	p.status = p.watch.Annotate(link.StatusTee{reader.Annotate(p.watch), reader})
 	return p, p.admitByRedis(h, reader.Gateways)
 }
 

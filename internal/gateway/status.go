@@ -14,11 +14,12 @@ const reportTimeout = 5 * time.Second
 func (g *Gateway) reportStatus(ctx context.Context) {
 	tick := time.NewTicker(g.cfg.StatusEvery)
 	defer tick.Stop()
+	var said string // what was logged last: a failure that lasts is told once
 	for {
-		g.report(ctx)
+		said = g.report(ctx, said)
 		select {
 		case <-ctx.Done():
-			g.report(context.WithoutCancel(ctx)) // the last keys that were used
+			g.report(context.WithoutCancel(ctx), said) // the last keys that were used
 			return
 		case <-tick.C:
 		case <-g.changed:
@@ -26,16 +27,22 @@ func (g *Gateway) reportStatus(ctx context.Context) {
 	}
 }
 
-// report sends one status; a lost one is replaced by the next.
-func (g *Gateway) report(ctx context.Context) {
+// report sends one status; a lost one is replaced by the next. It returns why it
+// was lost, and logs that when it is not what was said before.
+func (g *Gateway) report(ctx context.Context, said string) (lost string) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	s := g.Status()
 	s.KeysUsed = g.used.take()
-	if err := g.cfg.Status.Report(ctx, s); err != nil {
-		g.used.restore(s.KeysUsed)
+	err := g.cfg.Status.Report(ctx, s)
+	if err == nil {
+		return ""
+	}
+	g.used.restore(s.KeysUsed)
+	if lost = err.Error(); lost != said {
 		g.cfg.Log.Warn("status was not reported", "error", err)
 	}
+	return lost
 }
 
 // Status is what the gateway knows about itself at the moment, without the keys

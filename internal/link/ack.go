@@ -45,6 +45,8 @@ type Ack struct {
 	// LagMS is how long after its publication the revision was taken over.
 	LagMS int64     `json:"lag_ms"`
 	Time  time.Time `json:"time"`
+	// Started is when the gateway's process began; zero where it did not say.
+	Started time.Time `json:"started,omitzero"`
 	// Hashes is what each published hash holds in the revision that is served,
 	// "<count> <sum>" as in config:manifest; nil when that came from the last
 	// good file.
@@ -58,7 +60,7 @@ var _ sluice.StatusSink = (*RedisSnapshots)(nil)
 // the reader itself refused counts like what the gateway refused.
 func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) error {
 	state := r.State()
-	a := Ack{Gateway: cmp.Or(s.Gateway, r.cfg.Gateway), Version: s.Version, Health: HealthOK, Revision: s.Revision, Time: s.Time}
+	a := Ack{Gateway: cmp.Or(s.Gateway, r.cfg.Gateway), Version: s.Version, Health: HealthOK, Revision: s.Revision, Time: s.Time, Started: s.Started}
 	switch {
 	case s.Refused > 0:
 		a.Health, a.Refused, a.Reason = HealthRefused, s.Refused, s.Reason
@@ -66,6 +68,8 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 		a.Health, a.Refused, a.Reason = HealthRefused, state.Refused, state.Reason
 	case state.Degraded:
 		a.Health, a.Reason = HealthDegraded, state.Reason
+	case s.Health == HealthDegraded:
+		a.Health, a.Reason = HealthDegraded, s.Reason
 	}
 	if !state.Published.IsZero() && state.Applied.After(state.Published) {
 		a.LagMS = state.Applied.Sub(state.Published).Milliseconds()
@@ -87,7 +91,7 @@ func (r *RedisSnapshots) Report(ctx context.Context, s sluice.GatewayStatus) err
 		p.ZRemRangeByScore(ctx, fleet, "-inf", strconv.FormatInt(a.Time.Add(-aliveFor).UnixMilli(), 10))
 		alive = p.ZCard(ctx, fleet)
 		p.HSet(ctx, key, "rev", a.Revision, "refused", a.Refused, "reason", a.Reason, "health", a.Health,
-			"version", a.Version, "lag_ms", a.LagMS, "at", a.Time.UnixMilli(), "hashes", hashes)
+			"version", a.Version, "lag_ms", a.LagMS, "at", a.Time.UnixMilli(), "started", a.Started.UnixMilli(), "hashes", hashes)
 		p.Expire(ctx, key, ackTTL)
 		return nil
 	})
@@ -156,6 +160,9 @@ func parseAck(gateway string, f map[string]string) Ack {
 	a.LagMS, _ = strconv.ParseInt(f["lag_ms"], 10, 64)
 	at, _ := strconv.ParseInt(f["at"], 10, 64)
 	a.Time = time.UnixMilli(at)
+	if started, _ := strconv.ParseInt(f["started"], 10, 64); started > 0 {
+		a.Started = time.UnixMilli(started)
+	}
 	_ = json.Unmarshal([]byte(f["hashes"]), &a.Hashes) // empty where they are not known
 	return a
 }
