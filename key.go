@@ -38,6 +38,9 @@ type Key struct {
 	// [DefaultRPM] and [DefaultTPM], 0 means unlimited.
 	RPM *int64 `json:"rpm,omitempty" minimum:"0" maximum:"1000000000"`
 	TPM *int64 `json:"tpm,omitempty" minimum:"0" maximum:"1000000000000"`
+	// Concurrency limits the requests in progress at once; absent or 0 means
+	// unlimited.
+	Concurrency *int64 `json:"concurrency,omitempty" minimum:"0" maximum:"1000000"`
 	// Models lists the models the key may call, by name or with a trailing
 	// "*"; empty allows every model of its group.
 	Models []string `json:"models,omitempty" maxItems:"1000"`
@@ -81,6 +84,9 @@ func (k *Key) Validate() error {
 	}
 	if *k.TPM < 0 || *k.TPM > 1_000_000_000_000 {
 		return Errorf(CodeInvalidRequest, "tpm must be 0 to 1000000000000").At("/tpm")
+	}
+	if c := k.Concurrency; c != nil && (*c < 0 || *c > 1_000_000) {
+		return Errorf(CodeInvalidRequest, "concurrency must be 0 to 1000000").At("/concurrency")
 	}
 	for i, m := range k.Models {
 		if !modelNamePattern.MatchString(strings.TrimSuffix(m, "*") + "x") {

@@ -74,6 +74,8 @@ func TestValidateRefuses(t *testing.T) {
 		{sluice.KindKey, `{"rpm":-1}`, "/rpm"},
 		{sluice.KindKey, `{"rpm":1000000001}`, "/rpm"},
 		{sluice.KindKey, `{"tpm":-1}`, "/tpm"},
+		{sluice.KindKey, `{"concurrency":-1}`, "/concurrency"},
+		{sluice.KindKey, `{"concurrency":1000001}`, "/concurrency"},
 		{sluice.KindKey, `{"models":["ok","not ok"]}`, "/models/1"},
 		{sluice.KindKey, `{"status":"x"}`, "/status"},
 

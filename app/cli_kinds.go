@@ -70,6 +70,7 @@ var (
 		{"PREFIX", func(k *sluice.Key) string { return k.Prefix }},
 		{"RPM", func(k *sluice.Key) string { return limitText(k.RPM) }},
 		{"TPM", func(k *sluice.Key) string { return limitText(k.TPM) }},
+		{"AT ONCE", func(k *sluice.Key) string { return limitText(k.Concurrency) }},
 		{"STATUS", func(k *sluice.Key) string { return string(k.Status) }},
 		{"EXPIRES", func(k *sluice.Key) string { return moment(k.ExpiresAt) }},
 		{"LAST USED", func(k *sluice.Key) string { return moment(k.LastUsedAt) }}}}

@@ -158,6 +158,8 @@ func (s *Session) authoriseKey(before, after sluice.Object) error {
 		return lifted("/rpm")
 	case looser(*is.TPM, *was.TPM, sluice.DefaultTPM):
 		return lifted("/tpm")
+	case looser(valueOf(is.Concurrency), valueOf(was.Concurrency), 0):
+		return lifted("/concurrency")
 	}
 	return nil
 }
@@ -166,6 +168,14 @@ func (s *Session) authoriseKey(before, after sluice.Object) error {
 // than the default.
 func looser(is, was, byDefault int64) bool {
 	return was != 0 && (is == 0 || is > max(was, byDefault))
+}
+
+// valueOf is a limit that may be absent, which is none.
+func valueOf(limit *int64) int64 {
+	if limit == nil {
+		return 0
+	}
+	return *limit
 }
 
 // samePlugins compares configurations as JSON, whatever their spacing.

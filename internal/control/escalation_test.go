@@ -179,12 +179,12 @@ func TestOwnKeysStayWithinLimits(t *testing.T) {
 	p.tenant("acme")
 	dev := p.As(p.user("acme", "dev", sluice.RoleDeveloper)).Keys()
 	none := sluice.WriteOptions{}
-	limited := sluice.Key{Meta: named("acme", "limited"), User: "dev", RPM: new(int64(10)), TPM: new(int64(500_000)),
+	limited := sluice.Key{Meta: named("acme", "limited"), User: "dev", RPM: new(int64(10)), TPM: new(int64(500_000)), Concurrency: new(int64(4)),
 		Plugins: map[string]json.RawMessage{"cors": json.RawMessage(`{"a": 1}`)}}
 	_, err := p.system().Keys().Create(t.Context(), limited, none)
 	must(t, err)
 	for patch, field := range map[string]string{
-		`{"rpm":0}`: "/rpm", `{"rpm":61}`: "/rpm", `{"tpm":0}`: "/tpm", `{"tpm":500001}`: "/tpm", `{"weight":2}`: "/weight",
+		`{"rpm":0}`: "/rpm", `{"rpm":61}`: "/rpm", `{"tpm":0}`: "/tpm", `{"tpm":500001}`: "/tpm", `{"concurrency":0}`: "/concurrency", `{"concurrency":null}`: "/concurrency", `{"concurrency":5}`: "/concurrency", `{"weight":2}`: "/weight",
 		`{"plugins":null}`: "/plugins", `{"plugins":{"cors":{"a":2}}}`: "/plugins", `{"plugins":{"key-auth":{}}}`: "/plugins",
 	} {
 		_, err := dev.Patch(t.Context(), "", "limited", json.RawMessage(patch), none)

@@ -102,8 +102,8 @@ func hideCredentials(f *sluice.Fields, key string) {
 	}
 }
 
-// claimKeyLimits claims the key's requests and, where tokens are counted, its
-// tokens; the gateway fills in how many.
+// claimKeyLimits claims the key's requests, a slot while the request runs and,
+// where tokens are counted, its tokens; the gateway fills in how many.
 func claimKeyLimits(x *plugin.Exchange, c *plugin.Consumer) {
 	k, bucket := c.Key, c.Bucket
 	if bucket == "" {
@@ -111,6 +111,9 @@ func claimKeyLimits(x *plugin.Exchange, c *plugin.Consumer) {
 	}
 	if rpm := valueOr(k.RPM, sluice.DefaultRPM); rpm > 0 {
 		x.Claim(sluice.Claim{Kind: sluice.ClaimRequests, Bucket: bucket, Limit: rpm, Window: time.Minute, Amount: 1})
+	}
+	if most := valueOr(k.Concurrency, 0); most > 0 {
+		x.Claim(sluice.Claim{Kind: sluice.ClaimConcurrency, Bucket: bucket, Limit: most, Amount: 1})
 	}
 	tpm := valueOr(k.TPM, sluice.DefaultTPM)
 	if tpm > 0 && x.Route != nil && x.Route.Surface != sluice.SurfaceHTTP {

@@ -92,6 +92,7 @@ func TestKeyAuthHidesCredentials(t *testing.T) {
 func TestKeyAuthClaims(t *testing.T) {
 	rpm := sluice.Claim{Kind: sluice.ClaimRequests, Bucket: "key:7", Limit: 60, Window: time.Minute, Amount: 1}
 	tpm := sluice.Claim{Kind: sluice.ClaimTokens, Bucket: "key:7", Limit: 100_000, Window: time.Minute}
+	slot := sluice.Claim{Kind: sluice.ClaimConcurrency, Bucket: "key:7", Limit: 3, Amount: 1}
 	for _, c := range []struct {
 		surface string
 		change  func(*sluice.Key)
@@ -101,6 +102,9 @@ func TestKeyAuthClaims(t *testing.T) {
 		{"openai", func(k *sluice.Key) { k.RPM, k.TPM = nil, nil }, []sluice.Claim{rpm, tpm}},
 		{"openai", func(k *sluice.Key) { *k.RPM = 0 }, []sluice.Claim{tpm}},
 		{"openai", func(k *sluice.Key) { *k.RPM, *k.TPM = 0, 0 }, nil},
+		{"openai", func(k *sluice.Key) { k.Concurrency = new(int64(3)) }, []sluice.Claim{rpm, slot, tpm}},
+		{"openai", func(k *sluice.Key) { k.Concurrency = new(int64(0)) }, []sluice.Claim{rpm, tpm}},
+		{sluice.SurfaceHTTP, func(k *sluice.Key) { k.Concurrency = new(int64(3)) }, []sluice.Claim{rpm, slot}},
 		{sluice.SurfaceHTTP, func(*sluice.Key) {}, []sluice.Claim{rpm}},
 	} {
 		x := withKeys(plugintest.Request("GET", "/", "X-Api-Key", "good"))
