@@ -65,7 +65,9 @@ func testEndingsWithoutACharge(t *testing.T, over transport) {
 	if r := f.recordOf(f.chat("").header.Get("X-Request-Id")); r.Cost != (sluice.Money{Asset: "USD"}) || r.Price.Version != 1 || r.Unpriced {
 		t.Errorf("an error: %+v", r)
 	}
+	f.admission.mu.Lock()
 	f.admission.refuse = sluice.Errorf(sluice.CodeRequestRate, "too many")
+	f.admission.mu.Unlock()
 	if r := f.recordOf(f.chat("").header.Get("X-Request-Id")); r.Outcome != sluice.OutcomeRefused || r.Cost != (sluice.Money{}) || r.Price != (sluice.PriceRef{}) || r.Unpriced {
 		t.Errorf("a refusal: %+v", r)
 	}
