@@ -65,7 +65,7 @@ func checkHead(h *sluice.Head) error {
 // watched are the top-level members that mean something to the gateway, in the
 // order of their places in [found]. Each may stand once: of two, the gateway
 // might check one and the target obey the other.
-var watched = [...]string{"model", "stream", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "output_config"}
+var watched = [...]string{"model", "stream", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "container"}
 
 // The places in [found].
 const (
@@ -78,6 +78,7 @@ const (
 	atToolChoice
 	atThinking
 	atOutputConfig
+	atContainer
 )
 
 // found are the values of the watched members.
@@ -103,7 +104,7 @@ func (a *asked) read() error {
 	if err := members.Err(); err != nil {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "%s", err.Error())
 	}
-	for _, step := range [...]func(*found) error{a.readModel, a.readStream, a.readCap, a.readMessages, a.readTools, a.readOutput} {
+	for _, step := range [...]func(*found) error{a.readModel, a.readStream, a.readCap, a.readMessages, a.readTools, a.readOutput, a.readStored} {
 		if err := step(&f); err != nil {
 			return err
 		}
