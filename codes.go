@@ -15,6 +15,7 @@ const (
 	CodeChargeFailed        Code = "BILLING_002"
 	CodeRefundFailed        Code = "BILLING_003"
 	CodeDiscrepancy         Code = "BILLING_004"
+	CodeNoPrice             Code = "BILLING_005"
 
 	CodeNoTarget      Code = "ROUTER_001"
 	CodeTargetsFailed Code = "ROUTER_002"
@@ -47,6 +48,7 @@ const (
 	CodeIdempotency      Code = "COMMON_013"
 	CodeClientGone       Code = "COMMON_014"
 	CodeMediaType        Code = "COMMON_015"
+	CodeInProgress       Code = "COMMON_016"
 
 	CodeConfig       Code = "CONFIG_001"
 	CodeAddressInUse Code = "CONFIG_002"
@@ -93,6 +95,7 @@ var codeTable = []Info{
 	{CodeChargeFailed, 500, true, "The charge could not be booked.", "扣费失败。", "Repeat with the same Idempotency-Key; nothing is charged twice."},
 	{CodeRefundFailed, 500, true, "The refund could not be booked.", "退款失败。", "Repeat with the same Idempotency-Key."},
 	{CodeDiscrepancy, 500, false, "The books do not agree for this request.", "本次请求的账目不一致。", "Contact the operator with the trace id."},
+	{CodeNoPrice, 403, false, "The model has no price, so nobody could be charged for it.", "该模型没有价格，无法计费。", "An operator must give the model a price, or mark it free."},
 
 	{CodeNoTarget, 503, true, "No provider or upstream is available for this request.", "没有可用的供应商或上游。", "Retry later; an operator should look at the health of the group's members."},
 	{CodeTargetsFailed, 503, true, "Every provider or upstream that was tried failed.", "所有尝试过的供应商或上游均失败。", "Retry later; the record lists the attempts."},
@@ -124,6 +127,7 @@ var codeTable = []Info{
 	{CodeReferenced, 409, false, "Other objects still refer to it.", "仍有其他对象引用它。", "Change or delete the referrers listed in details first."},
 	{CodeIdempotency, 422, false, "The Idempotency-Key was used with another request.", "该 Idempotency-Key 已用于其他请求。", "Use a fresh key for a different request."},
 	{CodeClientGone, 499, false, "The client went away before the answer was complete.", "客户端在响应完成前断开。", "Nothing to do; the record keeps what was delivered."},
+	{CodeInProgress, 409, true, "A request with this Idempotency-Key is still in progress.", "使用该 Idempotency-Key 的请求仍在处理中。", "Wait for Retry-After, then repeat the same request."},
 	{CodeMediaType, 415, false, "The content type is not supported here.", "不支持该内容类型。", "Send the content type that the operation documents."},
 
 	{CodeConfig, 500, false, "The configuration is invalid.", "配置无效。", "Run `sluice config lint` and correct what it names."},

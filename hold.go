@@ -76,12 +76,16 @@ type Hold struct {
 	// Wallet pays; grants that belong to it pay first, the earliest to expire
 	// before the others.
 	Wallet AccountID `json:"wallet"`
+	// Floor is what the wallet may go down to by the terms of its owner: 0 for
+	// prepaid, minus the credit limit for postpaid, [NoFloor] for no limit. A
+	// ledger that meets the wallet for the first time opens it with this floor,
+	// and follows when the terms have changed.
+	Floor Nanos `json:"floor"`
 	// Amount is the upper estimate of the charge; 0 is a request that is free
 	// and holds nothing.
 	Amount Nanos `json:"amount"`
-	// Caps are accounts of the kind [AccountCap] that must have room for the
-	// whole amount, too; at most [MaxCaps].
-	Caps []AccountID `json:"caps,omitempty"`
+	// Caps must have room for the whole amount, too; at most [MaxCaps].
+	Caps []CapLimit `json:"caps,omitempty"`
 	// Deadline is when the hold is voided if nothing resolved it: later than any
 	// ending of the request can be.
 	Deadline time.Time `json:"deadline"`
@@ -92,6 +96,16 @@ type Hold struct {
 	DebtForbidden bool `json:"debt_forbidden,omitempty"`
 }
 
+// CapLimit is a spending cap in force: an account that mirrors what was spent
+// under it in one period, and how much that may be.
+type CapLimit struct {
+	// Account is of the kind [AccountCap] and names the period; a ledger opens it
+	// when it meets it.
+	Account AccountID `json:"account"`
+	// Limit is the most that may be spent and held; never negative.
+	Limit Nanos `json:"limit"`
+}
+
 // Validate checks a hold by itself. The error is an *Error with
 // [CodeInvalidRequest] and the field to blame.
 func (h Hold) Validate() error {
@@ -100,6 +114,8 @@ func (h Hold) Validate() error {
 		return Errorf(CodeInvalidRequest, "a hold needs a request id").At("/request")
 	case h.Wallet.Kind() != AccountWallet:
 		return Errorf(CodeInvalidRequest, "%q is not a wallet", clip(string(h.Wallet))).At("/wallet")
+	case h.Floor > 0:
+		return Errorf(CodeInvalidRequest, "the floor %s must not be above zero", h.Floor).At("/floor")
 	case h.Amount < 0:
 		return Errorf(CodeInvalidRequest, "the amount %s must not be negative", h.Amount).At("/amount")
 	case len(h.Caps) > MaxCaps:
@@ -108,8 +124,11 @@ func (h Hold) Validate() error {
 		return Errorf(CodeInvalidRequest, "a hold needs a deadline").At("/deadline")
 	}
 	for _, c := range h.Caps {
-		if c.Kind() != AccountCap || c.Asset() != h.Wallet.Asset() {
-			return Errorf(CodeInvalidRequest, "%q is not a cap in %s", clip(string(c)), h.Wallet.Asset()).At("/caps")
+		if c.Account.Kind() != AccountCap || c.Account.Asset() != h.Wallet.Asset() {
+			return Errorf(CodeInvalidRequest, "%q is not a cap in %s", clip(string(c.Account)), h.Wallet.Asset()).At("/caps")
+		}
+		if c.Limit < 0 {
+			return Errorf(CodeInvalidRequest, "the limit of %s must not be negative", c.Account).At("/caps")
 		}
 	}
 	return nil

@@ -236,6 +236,11 @@ type Call struct {
 	Replayable bool
 	// Sent is set by Outbound before the first request byte may have left.
 	Sent bool
+	// Before, when set, is called once there is a connection and before the first
+	// byte of the request leaves, at most once for the call; an error ends the
+	// call with it, unsent. What has to be durable before a provider is called
+	// overlaps with the dial this way.
+	Before func() error
 
 	stop Stopper
 }

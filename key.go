@@ -41,6 +41,11 @@ type Key struct {
 	// Concurrency limits the requests in progress at once; absent or 0 means
 	// unlimited.
 	Concurrency *int64 `json:"concurrency,omitempty" minimum:"0" maximum:"1000000"`
+	// Wallet is what the key spends from: the wallet of its tenant (the default),
+	// of its user, or its own. Those of users and keys are prepaid.
+	Wallet string `json:"wallet,omitempty" enum:"tenant,user,key"`
+	// Caps bound what the key spends in a period, whatever its wallet has.
+	Caps []SpendingCap `json:"caps,omitempty" maxItems:"4"`
 	// Models lists the models the key may call, by name or with a trailing
 	// "*"; empty allows every model of its group.
 	Models []string `json:"models,omitempty" maxItems:"1000"`
@@ -67,6 +72,7 @@ func (k *Key) Normalize() {
 	k.Group = orDefault(k.Group, DefaultGroup)
 	k.Status = orDefault(k.Status, StatusActive)
 	k.Weight = orDefault(k.Weight, 1)
+	k.Wallet = orDefault(k.Wallet, WalletTenant)
 	k.RPM = orDefault(k.RPM, new(int64(DefaultRPM)))
 	k.TPM = orDefault(k.TPM, new(int64(DefaultTPM)))
 }
@@ -87,6 +93,9 @@ func (k *Key) Validate() error {
 	}
 	if c := k.Concurrency; c != nil && (*c < 0 || *c > 1_000_000) {
 		return Errorf(CodeInvalidRequest, "concurrency must be 0 to 1000000").At("/concurrency")
+	}
+	if err := k.validateSpending(); err != nil {
+		return err
 	}
 	for i, m := range k.Models {
 		if !modelNamePattern.MatchString(strings.TrimSuffix(m, "*") + "x") {

@@ -68,7 +68,11 @@ type Claims struct {
 	// Revision is that of the snapshot which let the key in. An authority that is
 	// behind it does not judge the key.
 	Revision uint64
-	List      []Claim
+	List     []Claim
+	// Hold is the money that the request may cost, set aside together with the
+	// claims or not at all; nil when nothing is charged. Like the claims it is
+	// leased.
+	Hold *Hold
 	// Standings is memory that the grant's standings may be written to.
 	Standings []Standing
 }
@@ -90,23 +94,31 @@ type Grant struct {
 
 // Admission decides, in one call, whether a request may run.
 //
-// All claims are taken or none: a refusal leaves every bucket as it was.
+// All claims and the hold are taken or none: a refusal leaves every bucket and
+// balance as it was.
 // Implementations are safe for concurrent use, exact within one authority, and
 // answer within a bounded time.
 type Admission interface {
 	// Admit takes every claim. A refusal is an *Error with [CodeRequestRate],
 	// [CodeTokenRate] or [CodeConcurrency], RetryAfter set and the refused
-	// bucket in Details["bucket"], or [CodeUnauthorized] for the key itself;
-	// [CodeUnavailable] means undecided. The
+	// bucket in Details["bucket"], [CodeInsufficientBalance] for the hold with
+	// "required" and "available" in the details, or [CodeUnauthorized] for the
+	// key itself; [CodeUnavailable] means undecided, or that this authority does
+	// not keep the balance. The
 	// claims and their strings are leased until it returns, and so are those of
 	// a grant in Settle and Release: what is kept is cloned.
 	Admit(ctx context.Context, c Claims) (Grant, error)
+	// Extend raises the hold of a running request to a total; a lower one changes
+	// nothing. [CodeInsufficientBalance] means that the request has to end.
+	Extend(ctx context.Context, id RequestID, total Nanos) error
 	// Settle corrects the grant's token claims to the tokens really used (more
 	// or fewer) and frees its concurrency. It never fails for lack of tokens:
-	// what was overused is carried as debt. The second call is a no-op.
+	// what was overused is carried as debt. The second call is a no-op. The hold is
+	// none of its business: a posting resolves it, by way of the journal.
 	Settle(ctx context.Context, g Grant, tokens int64) error
 	// Release gives tokens and concurrency back, because nothing was used; the
-	// request itself stays counted. After Settle it is a no-op.
+	// request itself stays counted. After Settle it is a no-op. A hold that no
+	// OPEN was journaled of is given back, too; one that was is left alone.
 	Release(ctx context.Context, g Grant) error
 }
 

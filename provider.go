@@ -38,10 +38,20 @@ type Provider struct {
 	APIVersion string `json:"api_version,omitempty" maxLength:"64"`
 	// Timeouts bound each phase of a call.
 	Timeouts Timeouts `json:"timeouts,omitzero"`
+	// OnClientGone says what happens to a call whose client hangs up: cancel (the
+	// default) ends it, because the provider then stops billing; drain reads on,
+	// within bounds, up to the usage that the provider bills anyway.
+	OnClientGone string `json:"on_client_gone,omitempty" enum:"cancel,drain"`
 	// Settings are what the dialect alone understands; demo reads seed,
 	// delay_ms and tokens.
 	Settings map[string]any `json:"settings,omitempty"`
 }
+
+// What happens to a call whose client hangs up; see [Provider].
+const (
+	GoneCancel = "cancel"
+	GoneDrain  = "drain"
+)
 
 // Kind returns [KindProvider].
 func (*Provider) Kind() Kind { return KindProvider }
@@ -52,6 +62,7 @@ func (p *Provider) Normalize() {
 	p.Status = orDefault(p.Status, StatusActive)
 	p.Weight = orDefault(p.Weight, 1)
 	p.HasAPIKey = p.APIKey != ""
+	p.OnClientGone = orDefault(p.OnClientGone, GoneCancel)
 }
 
 // Validate implements [Object]. Whether Type is a known dialect is checked by
@@ -68,6 +79,9 @@ func (p *Provider) Validate() error {
 	}
 	if p.Priority < 0 || p.Priority > 100 {
 		return Errorf(CodeInvalidRequest, "priority must be 0 to 100").At("/priority")
+	}
+	if p.OnClientGone != GoneCancel && p.OnClientGone != GoneDrain {
+		return Errorf(CodeInvalidRequest, "on_client_gone must be cancel or drain").At("/on_client_gone")
 	}
 	if p.BaseURL != "" {
 		if err := validBaseURL(p.BaseURL); err != nil {

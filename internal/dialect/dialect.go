@@ -229,6 +229,15 @@ type Leg interface {
 	Usage() (sluice.Usage, sluice.UsageSource)
 }
 
+// Completer is a leg that can tell that what Feed returned last ends the answer:
+// the gateway writes down what it costs before that piece leaves. An answer whose
+// end cannot be told before the target's body ends is held back by Finish.
+type Completer interface {
+	// Complete reports whether the piece returned last ends the answer, for a
+	// client that reads no further than the protocol's own end.
+	Complete() bool
+}
+
 // Retryable reports whether another target may mend the failure: connection
 // faults, timeouts, 429, 5xx, and faults of the operator's own credential do;
 // what the client got wrong does not.

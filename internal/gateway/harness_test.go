@@ -158,6 +158,9 @@ func (a *admission) Settle(_ context.Context, g sluice.Grant, tokens int64) erro
 	return nil
 }
 
+// Extend implements sluice.Admission.
+func (a *admission) Extend(context.Context, sluice.RequestID, sluice.Nanos) error { return nil }
+
 // Release implements sluice.Admission.
 func (a *admission) Release(_ context.Context, g sluice.Grant) error {
 	a.mu.Lock()

@@ -115,10 +115,12 @@ func appendBody(b []byte, e *Entry, synced Seq) []byte {
 
 func appendHold(b []byte, h *sluice.Hold) []byte {
 	b = appendString(b, string(h.Wallet))
+	b = binary.AppendVarint(b, int64(h.Floor))
 	b = binary.AppendVarint(b, int64(h.Amount))
 	b = binary.AppendUvarint(b, uint64(len(h.Caps)))
 	for _, c := range h.Caps {
-		b = appendString(b, string(c))
+		b = appendString(b, string(c.Account))
+		b = binary.AppendVarint(b, int64(c.Limit))
 	}
 	b = binary.AppendVarint(b, h.Deadline.UnixNano())
 	b = appendPrice(b, h.Price)
@@ -259,14 +261,14 @@ func (d *decoder) price() sluice.PriceRef {
 }
 
 func (d *decoder) hold(request sluice.RequestID) *sluice.Hold {
-	h := &sluice.Hold{Request: request, Wallet: sluice.AccountID(d.string()), Amount: sluice.Nanos(d.int())}
+	h := &sluice.Hold{Request: request, Wallet: sluice.AccountID(d.string()), Floor: sluice.Nanos(d.int()), Amount: sluice.Nanos(d.int())}
 	caps := d.uint()
 	if caps > sluice.MaxCaps {
 		d.bad, d.rest = true, nil
 		return h
 	}
 	for range caps {
-		h.Caps = append(h.Caps, sluice.AccountID(d.string()))
+		h.Caps = append(h.Caps, sluice.CapLimit{Account: sluice.AccountID(d.string()), Limit: sluice.Nanos(d.int())})
 	}
 	h.Deadline = time.Unix(0, d.int()).UTC()
 	h.Price = d.price()

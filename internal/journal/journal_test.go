@@ -23,7 +23,7 @@ func request(n int) (id sluice.RequestID) {
 
 func openEntry(n int) *journal.Entry {
 	return &journal.Entry{Kind: journal.Open, Request: request(n), Attempt: 1, At: now, Record: []byte(`{"key":17}`), Hold: &sluice.Hold{
-		Request: request(n), Wallet: "cust.wallet:acme@USD", Amount: 1_500_000, Caps: []sluice.AccountID{"cust.cap:key/17@USD"},
+		Request: request(n), Wallet: "cust.wallet:acme@USD", Amount: 1_500_000, Caps: []sluice.CapLimit{{Account: "cust.cap:key/17@USD", Limit: 5_000_000}},
 		Deadline: now.Add(time.Hour), Price: sluice.PriceRef{Version: 3, Multiplier: sluice.NoMultiplier},
 	}}
 }

@@ -64,7 +64,8 @@ func (b *Book) Hold(h sluice.Hold, now time.Time) error {
 	if missing > 0 {
 		return insufficient(h.Amount, h.Amount-missing)
 	}
-	for _, id := range h.Caps {
+	for _, limit := range h.Caps {
+		id := limit.Account
 		c := b.accounts[id]
 		if c == nil {
 			return sluice.Errorf(sluice.CodeNotFound, "there is no cap %s", id)
@@ -148,13 +149,13 @@ func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) er
 	if missing > 0 {
 		return insufficient(more, more-missing)
 	}
-	for _, id := range h.Caps {
-		if c := b.accounts[id]; c.available() < more {
-			return insufficient(more, max(c.available(), 0)).With("cap", string(id))
+	for _, limit := range h.Caps {
+		if c := b.accounts[limit.Account]; c.available() < more {
+			return insufficient(more, max(c.available(), 0)).With("cap", string(limit.Account))
 		}
 	}
-	for _, id := range h.Caps {
-		legs = append(legs, leg{from: b.accounts[id], to: b.account(sluice.HouseAccount(sluice.AccountCapSink, h.Wallet.Asset())), amount: more})
+	for _, limit := range h.Caps {
+		legs = append(legs, leg{from: b.accounts[limit.Account], to: b.account(sluice.HouseAccount(sluice.AccountCapSink, h.Wallet.Asset())), amount: more})
 	}
 	for _, l := range legs {
 		l.from.promised += l.amount
@@ -220,8 +221,8 @@ func (b *Book) find(o sluice.Hold, now time.Time) *hold {
 	if err == nil {
 		h.legs = legs
 	}
-	for _, id := range o.Caps {
-		if c := b.accounts[id]; c != nil {
+	for _, limit := range o.Caps {
+		if c := b.accounts[limit.Account]; c != nil {
 			if part := min(o.Amount, max(c.available(), 0)); part > 0 {
 				h.legs = append(h.legs, leg{from: c, to: b.account(sluice.HouseAccount(sluice.AccountCapSink, c.Asset)), amount: part})
 			}

@@ -88,7 +88,11 @@ func request(n int) (id sluice.RequestID) {
 }
 
 func holdOf(n int, wallet sluice.AccountID, amount sluice.Nanos, caps ...sluice.AccountID) sluice.Hold {
-	return sluice.Hold{Request: request(n), Wallet: wallet, Amount: amount, Caps: caps, Deadline: now.Add(30 * time.Minute), Price: sluice.PriceRef{Version: 1, Multiplier: sluice.NoMultiplier}}
+	var limits []sluice.CapLimit
+	for _, c := range caps {
+		limits = append(limits, sluice.CapLimit{Account: c, Limit: 1 << 40})
+	}
+	return sluice.Hold{Request: request(n), Wallet: wallet, Amount: amount, Caps: limits, Deadline: now.Add(30 * time.Minute), Price: sluice.PriceRef{Version: 1, Multiplier: sluice.NoMultiplier}}
 }
 
 func final(n int, wallet sluice.AccountID, charge sluice.Nanos) *sluice.Posting {

@@ -131,6 +131,9 @@ func NewRedisAdmission(cfg RedisAdmissionConfig) (*RedisAdmission, error) {
 
 // Admit implements [sluice.Admission]. It takes at most twice Timeout.
 func (a *RedisAdmission) Admit(ctx context.Context, c sluice.Claims) (sluice.Grant, error) {
+	if err := checkHold(c.Hold); err != nil {
+		return sluice.Grant{}, err
+	}
 	if len(c.List) == 0 {
 		return sluice.Grant{RequestID: c.RequestID}, nil
 	}

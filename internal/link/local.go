@@ -54,6 +54,9 @@ func NewLocal(cfg LocalConfig) *Local {
 // Admit implements [sluice.Admission]. A request without claims is admitted and
 // not remembered.
 func (l *Local) Admit(_ context.Context, c sluice.Claims) (sluice.Grant, error) {
+	if err := checkHold(c.Hold); err != nil {
+		return sluice.Grant{}, err
+	}
 	if len(c.List) == 0 {
 		return sluice.Grant{RequestID: c.RequestID}, nil
 	}

@@ -15,7 +15,7 @@ type request struct {
 	n      int
 	id     sluice.RequestID
 	tenant string
-	caps   []sluice.AccountID
+	caps   []sluice.CapLimit
 	// How it will go.
 	input    int64
 	output   int64 // tokens the upstream will produce

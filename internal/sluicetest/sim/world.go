@@ -186,7 +186,7 @@ func (w *World) build() {
 	for i := range w.opts.Requests {
 		r := w.draw(i)
 		if r.tenant == "postpaid" {
-			r.caps = []sluice.AccountID{capOf}
+			r.caps = []sluice.CapLimit{{Account: capOf, Limit: capLimit}}
 		}
 		w.requests = append(w.requests, r)
 		w.spawn(nil, fmt.Sprintf("client%d", i), func() { w.ask(r) })
