@@ -155,7 +155,9 @@ type Price struct {
 	// From is the first moment at which the price holds.
 	From time.Time `json:"from"`
 	// Rates has the price of each unit, as an exact number per single unit; a
-	// unit that is not in it is not priced, and using it is an error unless Free.
+	// class of tokens that is not in it costs what its plainer class does (cached
+	// and image input what input does, reasoning what output does); any other unit
+	// that is not in it is not priced, and using it is an error unless Free.
 	Rates map[Unit]Rate `json:"rates,omitempty"`
 	// Free says on purpose that the model costs nothing; it has no rates then.
 	Free bool `json:"free,omitempty"`

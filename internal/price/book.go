@@ -78,7 +78,25 @@ func compile(p sluice.Price) *Version {
 	for u, r := range p.Rates {
 		v.rates[u], v.priced[u] = r, true
 	}
+	for _, c := range classes {
+		if !v.priced[c.unit] && v.priced[c.base] {
+			v.rates[c.unit], v.priced[c.unit] = v.rates[c.base], true
+		}
+	}
 	return v
+}
+
+// classes are the classes of tokens with the plainer one whose rate they have
+// where a price states none of their own: a provider that begins to tell cached
+// from uncached tokens must not make them free.
+var classes = [...]struct{ unit, base sluice.Unit }{
+	{sluice.UnitCachedInput, sluice.UnitInput},
+	{sluice.UnitCacheWrite5m, sluice.UnitInput},
+	{sluice.UnitCacheWrite1h, sluice.UnitCacheWrite5m},
+	{sluice.UnitAudioInput, sluice.UnitInput},
+	{sluice.UnitImageInput, sluice.UnitInput},
+	{sluice.UnitReasoning, sluice.UnitOutput},
+	{sluice.UnitAudioOutput, sluice.UnitOutput},
 }
 
 // Add returns a book with one more price. Besides what [NewBook] refuses, a

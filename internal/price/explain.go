@@ -23,7 +23,7 @@ func ExplainRecord(r sluice.Record, v *Version) sluice.RecordCost {
 	case p.Free:
 		c.Reason = "The model is free by this version."
 	case r.Cost.Amount == 0 && amount != 0:
-		c.Reason = whyNothing(r.Outcome)
+		c.Reason = whyNothing(r)
 	case err != nil || amount != r.Cost.Amount:
 		c.Reason = "The recorded cost does not follow from usage and price; ask the operator."
 	default:
@@ -47,11 +47,14 @@ func withoutVersion(r sluice.Record) string {
 }
 
 // whyNothing gives the reason of an ending that is not charged.
-func whyNothing(o sluice.Outcome) string {
+func whyNothing(r sluice.Record) string {
 	for _, content := range []bool{false, true} {
-		if row, ok := sluice.EndingOf(o, content); ok && row.Charge == sluice.ChargeNothing {
+		if row, ok := sluice.EndingOf(r.Outcome, content); ok && row.Charge == sluice.ChargeNothing {
 			return row.Reason
 		}
+	}
+	if r.Usage.Total() > 0 {
+		return "The operator charges nothing for this ending."
 	}
 	return "Nothing was used that anybody stated or counted."
 }

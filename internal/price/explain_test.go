@@ -38,10 +38,32 @@ func TestEndingsDecideTheCost(t *testing.T) {
 	}
 }
 
+// TestClassesHaveTheRateOfTheirBase: a provider that begins to state cached or
+// reasoning tokens must not make them free, nor the request unpriced.
+func TestClassesHaveTheRateOfTheirBase(t *testing.T) {
+	v, _ := book(t, simple()).Version(1)
+	plain, err := v.Charge(sluice.Quantities{sluice.UnitInput: 5, sluice.UnitOutput: 2}, sluice.NoMultiplier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := v.Charge(sluice.Quantities{
+		sluice.UnitCachedInput: 1, sluice.UnitCacheWrite5m: 1, sluice.UnitCacheWrite1h: 1, sluice.UnitAudioInput: 1, sluice.UnitImageInput: 1,
+		sluice.UnitReasoning: 1, sluice.UnitAudioOutput: 1,
+	}, sluice.NoMultiplier)
+	if err != nil || got != plain {
+		t.Errorf("%s, %v; want %s", got, err, plain)
+	}
+	if _, err := v.Charge(sluice.Quantities{sluice.UnitImage: 1}, sluice.NoMultiplier); err == nil {
+		t.Error("an image had a price")
+	}
+}
+
 // TestExplainRecord answers the one question that people ask of a bill.
 func TestExplainRecord(t *testing.T) {
 	v, _ := book(t, simple()).Version(1)
 	free, _ := book(t, sluice.Price{Version: 1, Model: "m", Asset: "USD", From: epoch, Free: true}).Version(1)
+	narrow, _ := book(t, sluice.Price{Version: 1, Model: "m", Asset: "USD", From: epoch, Rates: map[sluice.Unit]sluice.Rate{sluice.UnitInput: 1}}).Version(1)
+	requested, _ := book(t, sluice.Price{Version: 1, Model: "m", Asset: "USD", From: epoch, Rates: map[sluice.Unit]sluice.Rate{sluice.UnitRequest: 1_000_000_000_000}}).Version(1)
 	charged := sluice.Record{ID: "r", Model: "m", Outcome: sluice.OutcomeComplete, Usage: sluice.Usage{Input: 1000, Output: 10}, UsageSource: sluice.UsageProvider,
 		Price: v.Ref(2 * sluice.NoMultiplier), Cost: sluice.Money{Amount: 5_200_000, Asset: "USD"}}
 	c := price.ExplainRecord(charged, v)
@@ -59,8 +81,11 @@ func TestExplainRecord(t *testing.T) {
 	}{
 		{func(r *sluice.Record) { r.Cost.Amount = 0 }, free, "free"},
 		{func(r *sluice.Record) { r.Cost.Amount, r.Outcome = 0, sluice.OutcomeError }, v, "No provider gave an answer"},
-		{func(r *sluice.Record) { r.Cost.Amount, r.Outcome = 0, sluice.OutcomeClientGone }, v, "Nothing was used"},
-		{func(r *sluice.Record) { r.Cost, r.Usage.CachedInput, r.Unpriced = sluice.Money{}, 5, true }, v, "no price for cached_input"},
+		{func(r *sluice.Record) { r.Cost, r.Unpriced = sluice.Money{}, true }, narrow, "no price for output"},
+		{func(r *sluice.Record) { r.Cost.Amount, r.Outcome = 0, sluice.OutcomeClientGone }, v, "operator charges nothing"},
+		{func(r *sluice.Record) {
+			r.Cost.Amount, r.Usage, r.Outcome = 0, sluice.Usage{}, sluice.OutcomeClientGone
+		}, requested, "Nothing was used"},
 		{func(r *sluice.Record) { r.Cost.Amount++ }, v, "does not follow"},
 		{func(*sluice.Record) {}, nil, "not known"},
 		{func(r *sluice.Record) { r.Price, r.Cost, r.Unpriced = sluice.PriceRef{}, sluice.Money{}, true }, nil, "had no price"},
