@@ -116,10 +116,10 @@ func (p *Pool) Do(call *sluice.Call) (sluice.Stream, error) {
 				return nil, s.verdict(err)
 			}
 		}
-		if !s.attach(c) {
-			c.discard()
+		if err := s.ready(call, c); err != nil {
+			p.put(c) // nothing was written: it serves the next call
 			call.Stopper().Bind(nil)
-			return nil, errStopped
+			return nil, err
 		}
 		err := c.exchange(call)
 		if err == nil {

@@ -15,6 +15,9 @@ type stream struct {
 	conn    *upConn
 	cancel  context.CancelFunc
 	stopped bool
+	// prepared says that the call's Before has succeeded: a call that met a stale
+	// connection comes by again.
+	prepared bool
 
 	call *sluice.Call
 }
@@ -40,6 +43,21 @@ func (s *stream) dialing(cancel context.CancelFunc) bool {
 	defer s.mu.Unlock()
 	s.cancel = cancel
 	return !s.stopped
+}
+
+// ready runs the call's Before once and binds the exchange to a connection. After
+// an error nothing was written to it, and a stop has not reached it.
+func (s *stream) ready(call *sluice.Call, c *upConn) error {
+	if !s.prepared && call.Before != nil {
+		if err := call.Before(); err != nil {
+			return err
+		}
+	}
+	s.prepared = true
+	if !s.attach(c) {
+		return errStopped
+	}
+	return nil
 }
 
 // attach binds the exchange to a connection; false when the call was stopped.

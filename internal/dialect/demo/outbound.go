@@ -21,9 +21,18 @@ var _ sluice.Outbound = (*outbound)(nil)
 // Do implements [sluice.Outbound]. The pause before the first token counts as
 // the target's silence: call.FirstByte bounds it.
 func (o *outbound) Do(call *sluice.Call) (sluice.Stream, error) {
-	call.Sent = true
+	if call.Before != nil {
+		if err := call.Before(); err != nil {
+			return nil, err
+		}
+	}
 	s := &stream{idle: call.Idle, delay: o.settings.delay, stopped: make(chan struct{}), stopper: call.Stopper()}
 	s.stopper.Bind(sync.OnceFunc(func() { close(s.stopped) }))
+	if s.stopper.Stopped() {
+		s.Close()
+		return nil, errStopped()
+	}
+	call.Sent = true
 	if err := s.pause(o.settings.firstToken, call.FirstByte); err != nil {
 		s.Close()
 		return nil, err

@@ -148,7 +148,9 @@ func (o *Outbound) Do(call *sluice.Call) (sluice.Stream, error) {
 			return s, nil
 		}
 		if !stale || !call.Replayable || replay == maxReplays || ctx.Err() != nil {
-			err = s.explain(err)
+			if err = s.explain(err); s.refused != nil {
+				err = s.refused
+			}
 			s.Close()
 			return nil, err
 		}
@@ -161,6 +163,9 @@ func (s *stream) roundTrip(pool *http.Transport) (resp *http.Response, stale boo
 	var sent, reused, answered atomic.Bool
 	trace := &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
+			if !s.ready(info.Conn) {
+				return
+			}
 			sent.Store(true)
 			reused.Store(info.Reused)
 			s.await()
@@ -175,6 +180,26 @@ func (s *stream) roundTrip(pool *http.Transport) (resp *http.Response, stale boo
 	resp, err = pool.RoundTrip(req)
 	s.call.Sent = s.call.Sent || sent.Load()
 	return resp, reused.Load() && !answered.Load(), err
+}
+
+// ready runs the call's Before, once however many connections are tried, and
+// reports whether the call may be sent on this one. net/http asks nobody before it
+// writes, so a connection of one exchange is closed under it; one of HTTP/2 looks
+// at the context before it writes a request, and goes on serving others.
+func (s *stream) ready(conn net.Conn) bool {
+	if !s.prepared && s.call.Before != nil {
+		if s.refused = s.call.Before(); s.refused != nil {
+			s.cancel(s.refused)
+		}
+	}
+	s.prepared = true
+	if s.ctx.Err() == nil {
+		return true
+	}
+	if t, ok := conn.(*tls.Conn); !ok || t.ConnectionState().NegotiatedProtocol != "h2" {
+		conn.Close()
+	}
+	return false
 }
 
 // stream is an answer that is being read.
@@ -192,6 +217,9 @@ type stream struct {
 	buf    *[]byte
 	ended  bool
 	closed bool
+	// prepared says that the call's Before was run, refused what it said.
+	prepared bool
+	refused  error
 	// answered says that the head is there: an upload that still goes on no
 	// longer sets the timer.
 	answered atomic.Bool
