@@ -11,6 +11,9 @@ import (
 // account is an account with what only memory knows of it.
 type account struct {
 	sluice.Account
+	// limit is what the terms allow the balance to go down to. The floor follows
+	// it, and stays lower while more than that is used already.
+	limit sluice.Nanos
 	// promised is held for requests that no OPEN has been applied of.
 	promised sluice.Nanos
 	// unconfirmed was credited or released and is not in the store yet.
@@ -21,13 +24,30 @@ type account struct {
 	revenue *account
 }
 
-// available is what may be held or spent now.
+// available is what may be held or spent now; below zero while more is used than
+// the terms allow.
 func (a *account) available() sluice.Nanos {
-	if a.Floor == sluice.NoFloor {
+	if a.limit == sluice.NoFloor {
 		return maxAmount
 	}
-	return a.Posted - a.Pending - a.promised - a.unconfirmed - a.Floor
+	return a.left() - a.limit
 }
+
+// left is what nobody has used: the balance that a crash cannot lower.
+func (a *account) left() sluice.Nanos { return a.Posted - a.Pending - a.promised - a.unconfirmed }
+
+// bounded reports whether terms may bound the account: then what raises it waits
+// until the store has it, whatever the terms are now.
+func (a *account) bounded() bool {
+	switch a.ID.Kind() {
+	case sluice.AccountWallet, sluice.AccountGrant, sluice.AccountCap:
+		return true
+	}
+	return false
+}
+
+// maxID bounds the name of an account; see [sluice.Account.Validate].
+const maxID = 200
 
 // maxAmount bounds every single amount, so that sums of a few cannot overflow.
 const maxAmount = sluice.Nanos(1) << 61
@@ -60,35 +80,94 @@ func owner(id sluice.AccountID) string {
 	return who
 }
 
-// Open opens an account that the store already has. Opening it again with the
-// same content changes nothing; with other content it is
-// [sluice.CodeConflict]. Accounts of the house, of providers and receivables
-// open themselves.
-func (b *Book) Open(a sluice.Account) error {
+// Open opens wallets, grants and caps, all or none; they reach the store with the
+// next commit, before any transfer that needs them. A wallet or cap that exists
+// takes the floor as its new terms. A grant that exists with other content is
+// [sluice.CodeConflict], one of a wallet that neither exists nor comes before it
+// [sluice.CodeNotFound]. Other accounts open themselves. Use [Poster.Open], which
+// commits.
+func (b *Book) Open(accounts ...sluice.Account) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, a := range accounts {
+		if err := b.openable(a, accounts[:i]); err != nil {
+			return err
+		}
+	}
+	for _, a := range accounts {
+		if a.ID.Kind() == sluice.AccountGrant && b.accounts[a.ID] == nil {
+			b.opened(a)
+		} else if a.ID.Kind() != sluice.AccountGrant {
+			b.meet(a.ID, a.Floor)
+		}
+	}
+	return nil
+}
+
+// openable checks an account that is to be opened after others.
+func (b *Book) openable(a sluice.Account, before []sluice.Account) error {
 	if err := a.Validate(); err != nil {
 		return err
 	}
-	if a.Floor != sluice.NoFloor && a.Floor < -maxAmount || a.Posted != 0 || a.Pending != 0 {
+	if !floorInRange(a.Floor) || a.Posted != 0 || a.Pending != 0 {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "account %s must begin empty and with a floor in range", a.ID).At("/floor")
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if old := b.accounts[a.ID]; old != nil {
-		if old.Asset == a.Asset && old.Wallet == a.Wallet && old.Floor == a.Floor && old.ExpiresAt.Equal(a.ExpiresAt) {
-			return nil
-		}
-		return sluice.Errorf(sluice.CodeConflict, "account %s exists with other terms", a.ID)
+	switch a.ID.Kind() {
+	case sluice.AccountWallet, sluice.AccountCap:
+		return nil
+	case sluice.AccountGrant:
+	default:
+		return sluice.Errorf(sluice.CodeInvalidRequest, "account %s opens by itself", a.ID).At("/id")
 	}
-	if a.ID.Kind() == sluice.AccountGrant && b.accounts[a.Wallet] == nil {
+	if old := b.accounts[a.ID]; old != nil && (old.Wallet != a.Wallet || !old.ExpiresAt.Equal(a.ExpiresAt)) {
+		return sluice.Errorf(sluice.CodeConflict, "grant %s exists with other terms", a.ID)
+	}
+	comes := slices.ContainsFunc(before, func(w sluice.Account) bool { return w.ID == a.Wallet })
+	if b.accounts[a.Wallet] == nil && !comes {
 		return sluice.Errorf(sluice.CodeNotFound, "there is no wallet %s", a.Wallet)
 	}
-	b.insert(a)
 	return nil
+}
+
+func floorInRange(floor sluice.Nanos) bool { return floor == sluice.NoFloor || floor >= -maxAmount }
+
+// meet returns a wallet or cap on the terms that a request or an operator
+// brought: the first one opens it.
+func (b *Book) meet(id sluice.AccountID, limit sluice.Nanos) *account {
+	a := b.accounts[id]
+	if a == nil {
+		id = sluice.AccountID(strings.Clone(string(id))) // a hold's is leased
+		return b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: limit})
+	}
+	b.follow(a, limit)
+	return a
+}
+
+// follow puts an account on new terms. Of a limit that is lowered below what is
+// used already, the floor takes only as much as keeps it true, and the rest as
+// money comes in; nothing more is spent until then.
+func (b *Book) follow(a *account, limit sluice.Nanos) {
+	a.limit = limit
+	floor := limit
+	if limit != sluice.NoFloor {
+		floor = min(limit, a.left())
+	}
+	if floor != a.Floor {
+		a.Floor = floor
+		b.outbox = append(b.outbox, item{floors: []floorChange{{a.ID, floor}}})
+	}
+}
+
+// opened inserts a new account and has the store know of it before anything else
+// that happens to it.
+func (b *Book) opened(a sluice.Account) *account {
+	b.outbox = append(b.outbox, item{opened: []sluice.Account{a}})
+	return b.insert(a)
 }
 
 // insert adds an account and ties grants to their wallet.
 func (b *Book) insert(a sluice.Account) *account {
-	acct := &account{Account: a}
+	acct := &account{Account: a, limit: a.Floor}
 	b.accounts[a.ID] = acct
 	if wallet := b.accounts[a.Wallet]; wallet != nil && a.ID.Kind() == sluice.AccountGrant {
 		wallet.grants = append(wallet.grants, acct)
@@ -113,30 +192,12 @@ func compareGrants(x, y *account) int {
 	return strings.Compare(string(x.ID), string(y.ID))
 }
 
-// SetFloor changes the credit limit of a wallet or the limit of a cap. A floor
-// above what is spent or held already is [sluice.CodeConflict].
-func (b *Book) SetFloor(id sluice.AccountID, floor sluice.Nanos) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	a := b.accounts[id]
-	if a == nil {
-		return sluice.Errorf(sluice.CodeNotFound, "there is no account %s", id)
-	}
-	if kind := id.Kind(); floor > 0 || floor != sluice.NoFloor && floor < -maxAmount || kind != sluice.AccountWallet && kind != sluice.AccountCap {
-		return sluice.Errorf(sluice.CodeInvalidRequest, "the floor of %s cannot be %s", id, floor).At("/floor")
-	}
-	if floor != sluice.NoFloor && a.Posted-a.Pending-a.promised < floor {
-		return sluice.Errorf(sluice.CodeConflict, "account %s has used more than its new limit", id)
-	}
-	a.Floor = floor
-	return nil
-}
-
 // Balance is an account as the book sees it now.
 type Balance struct {
 	sluice.Account
 	// Available is what may be held now: less than posted less pending by what
-	// requests that have just begun hold, and by credit that is not durable yet.
+	// requests that have just begun hold, and by credit that is not durable yet;
+	// below zero while more is used than the terms allow.
 	Available sluice.Nanos
 }
 
@@ -148,8 +209,23 @@ func (b *Book) Balance(id sluice.AccountID) (balance Balance, ok bool) {
 	if a == nil {
 		return Balance{}, false
 	}
-	return Balance{Account: a.Account, Available: a.available()}, true
+	return a.balance(), true
 }
+
+// Grants returns the grants of a wallet that hold something or have not expired,
+// the earliest to expire first.
+func (b *Book) Grants(wallet sluice.AccountID) (grants []Balance) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w := b.accounts[wallet]; w != nil {
+		for _, g := range w.grants {
+			grants = append(grants, g.balance())
+		}
+	}
+	return grants
+}
+
+func (a *account) balance() Balance { return Balance{Account: a.Account, Available: a.available()} }
 
 // account returns an account, opening it when it is of a kind that opens itself.
 func (b *Book) account(id sluice.AccountID) *account {
@@ -163,5 +239,5 @@ func (b *Book) account(id sluice.AccountID) *account {
 	case sluice.AccountReceivable:
 		a.Wallet = sluice.OwnedAccount(sluice.AccountWallet, owner(id), id.Asset())
 	}
-	return b.insert(a)
+	return b.opened(a)
 }

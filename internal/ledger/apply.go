@@ -58,7 +58,7 @@ func (b *Book) apply(at position, f *Fact, now time.Time) {
 	case f.Lost:
 		out.anomaly(at, sluice.RequestID{}, "journal entries are lost")
 	case f.Hold != nil:
-		if err := f.Hold.Validate(); err != nil {
+		if err := validate(f.Hold); err != nil {
 			out.anomaly(at, f.Hold.Request, err.Error())
 			break
 		}
@@ -66,7 +66,6 @@ func (b *Book) apply(at position, f *Fact, now time.Time) {
 	case f.Posting != nil:
 		b.post(&out, f, now)
 	}
-	out.opened = b.newcomers(out.transfers)
 	b.outbox = append(b.outbox, out)
 }
 

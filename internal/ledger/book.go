@@ -29,8 +29,6 @@ type Book struct {
 	applied map[string]uint64
 	durable map[string]uint64
 	outbox  []item
-	// announced are accounts that opened themselves and the store knows of.
-	announced map[sluice.AccountID]bool
 }
 
 // settlement is what is remembered of a settled request.
@@ -49,7 +47,7 @@ func NewBook(cfg Config) *Book {
 		accounts: map[sluice.AccountID]*account{}, holds: map[sluice.RequestID]*hold{},
 		settled: newWindow[sluice.RequestID, settlement](cfg.Remember),
 		direct:  newWindow[sluice.TransferID, sluice.Transfer](cfg.Remember),
-		applied: map[string]uint64{}, durable: map[string]uint64{}, announced: map[sluice.AccountID]bool{},
+		applied: map[string]uint64{}, durable: map[string]uint64{},
 	}
 }
 
@@ -72,7 +70,6 @@ func (b *Book) Load(s State) error {
 		for _, a := range s.Accounts {
 			if (a.ID.Kind() == sluice.AccountGrant) == grants {
 				b.insert(a)
-				b.announced[a.ID] = true
 			}
 		}
 	}

@@ -20,7 +20,17 @@
 // store does not have; ids are derived from requests, so nothing happens twice.
 //
 // Transfers that no request makes (top-ups, grants, refunds) go through
-// [Poster.Transfer].
+// [Poster.Transfer], and the wallets and grants that they need through
+// [Poster.Open].
+//
+// # Terms
+//
+// The book knows no customers. What a wallet may go down to, and how much may be
+// spent under a cap, travels with every [sluice.Hold]: the ledger opens the
+// accounts that it meets for the first time, promised or not, and follows when
+// the terms have changed. Where a limit was lowered below what is used already,
+// nothing more is spent; the account's floor, which must be true at every moment,
+// takes only what it can and the rest as money comes in.
 //
 // # Rules
 //
@@ -30,6 +40,7 @@
 // never fails for lack of balance. Whatever raises what an account may spend - a
 // top-up, the released rest of a hold, an expired hold - counts once the store
 // has it: a crash can never take back money that was already promised again.
+// What is paid into a wallet first repays what its owner owes.
 //
 // Invariants are asserted after every step: a book that does not balance stops
 // its process rather than go on (see [Book.Check] and [Verify]).

@@ -39,7 +39,7 @@ func (b *Book) expireHold(h *hold, now time.Time) {
 			Kind: sluice.TransferVoid, Pending: l.pending, Code: sluice.TransferExpire, Request: h.Request, BookedAt: now,
 		})
 		l.from.Pending -= l.amount
-		if l.from.Floor != sluice.NoFloor {
+		if l.from.bounded() {
 			l.from.unconfirmed += l.amount
 			out.confirms = append(out.confirms, confirm{l.from, l.amount})
 		}
@@ -80,5 +80,5 @@ func (b *Book) breakage(g *account, rest sluice.Nanos, now time.Time) {
 	g.add(-rest)
 	to.add(rest)
 	g.assert()
-	b.outbox = append(b.outbox, item{transfers: []sluice.Transfer{t}, opened: b.newcomers([]sluice.Transfer{t})})
+	b.outbox = append(b.outbox, item{transfers: []sluice.Transfer{t}})
 }

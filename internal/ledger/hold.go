@@ -33,14 +33,14 @@ func (h *hold) same(o sluice.Hold) bool {
 }
 
 // Hold sets aside what a request may cost, from the grants of its wallet in the
-// order of their expiry and then from the wallet, all or nothing. The same hold
-// again changes nothing. Errors: [sluice.CodeInsufficientBalance], with
+// order of their expiry and then from the wallet, all or nothing. The wallet and
+// the caps are opened, or follow, on the terms that the hold carries. The same
+// hold again changes nothing. Errors: [sluice.CodeInsufficientBalance], with
 // "required" and "available" in the details and "cap" when it is a cap that has
-// no room; [sluice.CodeNotFound] for a wallet or cap that does not exist;
-// [sluice.CodeConflict] for another hold under the same request, or a request
-// that was settled; [sluice.CodeInvalidRequest].
+// no room; [sluice.CodeConflict] for another hold under the same request, or a
+// request that was settled; [sluice.CodeInvalidRequest].
 func (b *Book) Hold(h sluice.Hold, now time.Time) error {
-	if err := h.Validate(); err != nil {
+	if err := validate(&h); err != nil {
 		return err
 	}
 	if !h.Deadline.After(now) || h.Amount > maxAmount {
@@ -57,28 +57,39 @@ func (b *Book) Hold(h sluice.Hold, now time.Time) error {
 	if _, done := b.settled.by[h.Request]; done {
 		return sluice.Errorf(sluice.CodeConflict, "request %s is settled", h.Request)
 	}
-	legs, missing, err := b.legs(h.Wallet, h.Amount, now)
-	if err != nil {
-		return err
-	}
+	wallet := b.meet(h.Wallet, h.Floor)
+	legs, missing := b.legs(wallet, h.Amount, now)
 	if missing > 0 {
 		return insufficient(h.Amount, h.Amount-missing)
 	}
-	for _, limit := range h.Caps {
-		id := limit.Account
-		c := b.accounts[id]
-		if c == nil {
-			return sluice.Errorf(sluice.CodeNotFound, "there is no cap %s", id)
-		}
+	h.Wallet, h.Caps = wallet.ID, slices.Clone(h.Caps) // the caller's are leased
+	for i, limit := range h.Caps {
+		c := b.meet(limit.Account, -limit.Limit)
+		h.Caps[i].Account = c.ID
 		if c.available() < h.Amount {
-			return insufficient(h.Amount, max(c.available(), 0)).With("cap", string(id))
+			return insufficient(h.Amount, max(c.available(), 0)).With("cap", string(limit.Account))
 		}
 		if h.Amount > 0 {
 			legs = append(legs, leg{from: c, to: b.account(sluice.HouseAccount(sluice.AccountCapSink, c.Asset)), amount: h.Amount})
 		}
 	}
-	h.Caps = slices.Clone(h.Caps)
 	b.promise(&hold{Hold: h, legs: legs})
+	return nil
+}
+
+// validate checks a hold by itself and against what a book can count.
+func validate(h *sluice.Hold) error {
+	if err := h.Validate(); err != nil {
+		return err
+	}
+	if !floorInRange(h.Floor) || len(h.Wallet) > maxID {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "the wallet's name or floor is out of range").At("/floor")
+	}
+	for _, c := range h.Caps {
+		if c.Limit > maxAmount || len(c.Account) > maxID {
+			return sluice.Errorf(sluice.CodeInvalidRequest, "the name or the limit of a cap is out of range").At("/caps")
+		}
+	}
 	return nil
 }
 
@@ -98,11 +109,7 @@ func (b *Book) promise(h *hold) {
 
 // legs spreads an amount over a wallet's grants and the wallet as far as they
 // reach; missing is what they lack.
-func (b *Book) legs(wallet sluice.AccountID, amount sluice.Nanos, now time.Time) (legs []leg, missing sluice.Nanos, err error) {
-	w := b.accounts[wallet]
-	if w == nil {
-		return nil, 0, sluice.Errorf(sluice.CodeNotFound, "there is no wallet %s", wallet)
-	}
+func (b *Book) legs(w *account, amount sluice.Nanos, now time.Time) (legs []leg, missing sluice.Nanos) {
 	if w.revenue == nil {
 		w.revenue = b.account(sluice.HouseAccount(sluice.AccountRevenue, w.Asset))
 	}
@@ -118,7 +125,7 @@ func (b *Book) legs(wallet sluice.AccountID, amount sluice.Nanos, now time.Time)
 		}
 	}
 	take(w)
-	return legs, amount, nil
+	return legs, amount
 }
 
 // Extend raises a running request's hold to a total, as its delivery reaches
@@ -130,7 +137,7 @@ func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.holds[id]
-	if h == nil || total > maxAmount {
+	if h == nil || total > maxAmount || b.accounts[h.Wallet] == nil {
 		return sluice.Errorf(sluice.CodeNotFound, "request %s holds nothing", id)
 	}
 	more := total
@@ -142,10 +149,7 @@ func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) er
 	if more <= 0 {
 		return nil
 	}
-	legs, missing, err := b.legs(h.Wallet, more, now)
-	if err != nil {
-		return err
-	}
+	legs, missing := b.legs(b.accounts[h.Wallet], more, now)
 	if missing > 0 {
 		return insufficient(more, more-missing)
 	}
@@ -214,18 +218,14 @@ func (b *Book) open(o sluice.Hold, journal string, seq uint64, now time.Time) []
 	return made
 }
 
-// find promises what there is for a hold.
+// find promises what there is for a hold, on the terms that it carries.
 func (b *Book) find(o sluice.Hold, now time.Time) *hold {
 	h := &hold{Hold: o}
-	legs, _, err := b.legs(o.Wallet, min(o.Amount, maxAmount), now)
-	if err == nil {
-		h.legs = legs
-	}
+	h.legs, _ = b.legs(b.meet(o.Wallet, o.Floor), min(o.Amount, maxAmount), now)
 	for _, limit := range o.Caps {
-		if c := b.accounts[limit.Account]; c != nil {
-			if part := min(o.Amount, max(c.available(), 0)); part > 0 {
-				h.legs = append(h.legs, leg{from: c, to: b.account(sluice.HouseAccount(sluice.AccountCapSink, c.Asset)), amount: part})
-			}
+		c := b.meet(limit.Account, -limit.Limit)
+		if part := min(o.Amount, max(c.available(), 0)); part > 0 {
+			h.legs = append(h.legs, leg{from: c, to: b.account(sluice.HouseAccount(sluice.AccountCapSink, c.Asset)), amount: part})
 		}
 	}
 	b.promise(h)

@@ -90,9 +90,13 @@ func request(n int) (id sluice.RequestID) {
 func holdOf(n int, wallet sluice.AccountID, amount sluice.Nanos, caps ...sluice.AccountID) sluice.Hold {
 	var limits []sluice.CapLimit
 	for _, c := range caps {
-		limits = append(limits, sluice.CapLimit{Account: c, Limit: 1 << 40})
+		limits = append(limits, sluice.CapLimit{Account: c, Limit: 300})
 	}
-	return sluice.Hold{Request: request(n), Wallet: wallet, Amount: amount, Caps: limits, Deadline: now.Add(30 * time.Minute), Price: sluice.PriceRef{Version: 1, Multiplier: sluice.NoMultiplier}}
+	floor := sluice.Nanos(0)
+	if wallet == post {
+		floor = -500
+	}
+	return sluice.Hold{Request: request(n), Wallet: wallet, Floor: floor, Amount: amount, Caps: limits, Deadline: now.Add(30 * time.Minute), Price: sluice.PriceRef{Version: 1, Multiplier: sluice.NoMultiplier}}
 }
 
 func final(n int, wallet sluice.AccountID, charge sluice.Nanos) *sluice.Posting {
@@ -231,8 +235,10 @@ func TestRefusals(t *testing.T) {
 		want sluice.Code
 	}{
 		"beyond the credit limit": {holdOf(3, post, 1), sluice.CodeInsufficientBalance},
-		"unknown wallet":          {holdOf(3, "cust.wallet:nobody@USD", 1), sluice.CodeNotFound},
-		"unknown cap":             {holdOf(3, acme, 1, "cust.cap:other@USD"), sluice.CodeNotFound},
+		"nothing was topped up":   {holdOf(3, "cust.wallet:nobody@USD", 1), sluice.CodeInsufficientBalance},
+		"beyond a new cap":        {holdOf(3, acme, 301, "cust.cap:other@USD"), sluice.CodeInsufficientBalance},
+		"floor out of range":      {sluice.Hold{Request: request(3), Wallet: acme, Floor: sluice.NoFloor + 1, Deadline: now.Add(time.Hour)}, sluice.CodeInvalidRequest},
+		"name out of range":       {holdOf(3, sluice.AccountID("cust.wallet:"+strings.Repeat("x", 200)+"@USD"), 1), sluice.CodeInvalidRequest},
 		"negative":                {holdOf(3, acme, -1), sluice.CodeInvalidRequest},
 		"not a wallet":            {holdOf(3, cash, 1), sluice.CodeInvalidRequest},
 		"past deadline":           {late, sluice.CodeInvalidRequest},
@@ -415,11 +421,136 @@ func TestDirectTransfers(t *testing.T) {
 	if _, err := b.Poster.Transfer(ctx, topUp("x", "cust.wallet:nobody@USD", 5)); sluice.CodeOf(err) != sluice.CodeNotFound {
 		t.Errorf("an unknown wallet: %v", err)
 	}
-	if err := b.SetFloor(post, -400); err != nil {
-		t.Error(err)
+}
+
+// TestTermsTravelWithTheHold opens wallets and caps that nobody opened on the
+// terms of the request, promised or not, and follows when terms change: an
+// account that does not exist must not make a charge the house's loss, and a
+// limit that was lowered must not be spent.
+func TestTermsTravelWithTheHold(t *testing.T) {
+	b := newBooks(t, ledger.Config{})
+	const nova, orbit = sluice.AccountID("cust.wallet:nova@USD"), sluice.AccountID("cust.wallet:orbit@USD")
+	hold := func(n int, wallet sluice.AccountID, floor, amount, limit sluice.Nanos) sluice.Hold {
+		h := holdOf(n, wallet, amount, "cust.cap:key/18@USD")
+		h.Floor, h.Caps[0].Limit = floor, limit
+		return h
 	}
-	if err := b.SetFloor(acme, 5); sluice.CodeOf(err) != sluice.CodeInvalidRequest {
-		t.Errorf("a floor above zero: %v", err)
+	b.run(hold(1, nova, -500, 400, 450), final(1, nova, 400))
+	b.want("-400/0 -400/0", nova, "cust.cap:key/18@USD")
+	promised := hold(2, orbit, sluice.NoFloor, 1000, 450)
+	b.receive(ledger.Fact{Hold: &promised}) // by another process
+	b.want("0/1000 -400/50", orbit, "cust.cap:key/18@USD")
+	b.receive(ledger.Fact{Posting: final(2, orbit, 30)})
+	short := func(h sluice.Hold, what string) {
+		t.Helper()
+		if err := b.Hold(h, now); sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	floor := func(want sluice.Nanos) {
+		t.Helper()
+		b.receive()
+		if a, _ := b.Balance(nova); a.Floor != want || b.store.accounts[nova].Floor != want {
+			t.Errorf("the floor is %d, in the store %d, want %d", int64(a.Floor), int64(b.store.accounts[nova].Floor), int64(want))
+		}
+	}
+	floor(-500)
+	short(hold(3, nova, -100, 1, 1000), "a limit below what is used")
+	floor(-400)
+	b.topUp(nova, 250)
+	short(hold(3, nova, -100, 1, 1000), "money that the old floor would have")
+	floor(-150)
+	b.topUp(nova, 150)
+	short(hold(3, nova, -100, 101, 1000), "more than there is")
+	floor(-100)
+	b.restart(ledger.Config{})
+	if err := b.Hold(hold(3, nova, -100, 100, 530), now); err != nil {
+		t.Errorf("within the new limits: %v", err)
+	}
+	short(hold(4, nova, sluice.NoFloor, 1, 530), "the cap") // 430 spent, 100 held
+	floor(sluice.NoFloor)
+	short(hold(4, nova, 0, 1, 1000), "a wallet whose credit is gone")
+	floor(-100)
+}
+
+// TestOpen makes wallets and grants durable, once; a grant must not change under
+// those who were promised it.
+func TestOpen(t *testing.T) {
+	b := newBooks(t, ledger.Config{})
+	ctx := context.Background()
+	const nova, gift = sluice.AccountID("cust.wallet:nova@USD"), sluice.AccountID("cust.grant:gift@USD")
+	wallet, grant := sluice.Account{ID: nova, Asset: "USD", Floor: -5}, sluice.Account{ID: gift, Asset: "USD", Wallet: nova, ExpiresAt: now.Add(time.Hour)}
+	if err := b.Poster.Open(ctx, grant); sluice.CodeOf(err) != sluice.CodeNotFound {
+		t.Errorf("a grant of no wallet: %v", err)
+	}
+	b.store.fail = errors.New("away")
+	if err := b.Poster.Open(ctx, wallet, grant); err == nil {
+		t.Error("opened without a store")
+	}
+	b.store.fail = nil
+	for range 2 {
+		if err := b.Poster.Open(ctx, wallet, grant); err != nil {
+			t.Error(err)
+		}
+	}
+	if a := b.store.accounts[gift]; a == nil || a.Wallet != nova || b.store.accounts[nova].Floor != -5 {
+		t.Errorf("the store has %+v", a)
+	}
+	b.topUp(gift, 7)
+	if g := b.Grants(nova); len(g) != 1 || g[0].ID != gift || g[0].Available != 7 || b.Grants("cust.wallet:nobody@USD") != nil {
+		t.Errorf("grants %+v", g)
+	}
+	other := grant
+	other.ExpiresAt = now.Add(2 * time.Hour)
+	for name, c := range map[string]struct {
+		account sluice.Account
+		want    sluice.Code
+	}{
+		"another expiry":          {other, sluice.CodeConflict},
+		"a floor above 0":         {sluice.Account{ID: nova, Asset: "USD", Floor: 5}, sluice.CodeInvalidRequest},
+		"out of range":            {sluice.Account{ID: nova, Asset: "USD", Floor: -1 << 62}, sluice.CodeInvalidRequest},
+		"with a balance":          {sluice.Account{ID: nova, Asset: "USD", Posted: 5}, sluice.CodeInvalidRequest},
+		"an account of the house": {sluice.Account{ID: cash, Asset: "USD"}, sluice.CodeInvalidRequest},
+	} {
+		if err := b.Poster.Open(ctx, c.account); sluice.CodeOf(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTopUpsRepay pays what is owed out of what comes in, first and once: a
+// customer must not spend anew what the house has lent.
+func TestTopUpsRepay(t *testing.T) {
+	b := newBooks(t, ledger.Config{})
+	ctx := context.Background()
+	b.topUp(acme, 100)
+	b.run(holdOf(1, acme, 100), final(1, acme, 180))
+	b.want("0/0 -80/0", acme, debt)
+	for range 2 {
+		if made, err := b.Poster.Transfer(ctx, topUp("p", acme, 50)); err != nil || len(made) != 1 || made[0].Amount != 50 {
+			t.Errorf("%+v, %v", made, err)
+		}
+		b.want("0/0 -30/0", acme, debt)
+		b.restart(ledger.Config{})
+	}
+	if err := b.Hold(holdOf(2, acme, 1), now); sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
+		t.Errorf("what was repaid is spent: %v", err)
+	}
+	big := topUp("big", cash, 1)
+	big.Debit, big.Credit, big.Amount = acme, cash, 1000
+	if _, err := b.Poster.Transfer(ctx, topUp("q", acme, 70), big); err == nil {
+		t.Error("a group that does not fit was booked")
+	}
+	b.want("0/0 -30/0", acme, debt)
+	b.topUp(spring, 5) // a grant repays nothing
+	b.topUp(acme, 70)
+	b.want("40/0 0/0 5/0", acme, debt, spring)
+	if a, _ := b.Balance(acme); a.Available != 40 {
+		t.Errorf("%+v", a)
+	}
+	last := b.store.transfers[len(b.store.transfers)-1]
+	if last.Code != sluice.TransferRepay || last.Txn != b.store.transfers[len(b.store.transfers)-2].ID || last.Amount != 30 {
+		t.Errorf("%+v", last)
 	}
 }
 
@@ -474,7 +605,9 @@ func TestRaceOfSix(t *testing.T) {
 		_, _ = b.Poster.Transfer(ctx, refund)
 	})
 	each(func(i int) { _ = b.Poster.Expire(ctx) })
-	each(func(i int) { _ = b.SetFloor(acme, sluice.Nanos(-(i % 50))) })
+	each(func(i int) {
+		_ = b.Poster.Open(ctx, sluice.Account{ID: acme, Asset: "USD", Floor: sluice.Nanos(-(i % 50))})
+	})
 	each(func(i int) {
 		if f := b.Check(now, time.Hour); len(f.Violations) > 0 {
 			t.Errorf("%+v", f.Violations)
@@ -494,10 +627,6 @@ func TestRaceOfSix(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if err := b.SetFloor(acme, -100); err != nil {
-		t.Error(err)
-	}
-	b.store.accounts[acme].Floor = -100
 }
 
 // TestReplayGivesTheSameBook feeds one history to two books, and to one that is
@@ -625,12 +754,10 @@ func BenchmarkSettle(bench *testing.B) {
 	b := newBooks(bench, ledger.Config{Remember: 1024})
 	b.topUp(post, 1)
 	b.store.drop = true
-	if err := b.SetFloor(post, sluice.NoFloor); err != nil {
-		bench.Fatal(err)
-	}
 	bench.ReportAllocs()
 	for n := range bench.N {
 		h := holdOf(n, post, 7)
+		h.Floor = sluice.NoFloor
 		b.receive(ledger.Fact{Hold: &h}, ledger.Fact{Posting: final(n, post, 5)})
 	}
 	bench.StopTimer()

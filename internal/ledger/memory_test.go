@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -80,6 +81,14 @@ func (m *memory) Commit(_ context.Context, b ledger.Batch) error {
 		if t.Kind != sluice.TransferVoid {
 			m.accounts[t.Debit].Posted -= t.Amount
 			m.accounts[t.Credit].Posted += t.Amount
+		}
+	}
+	for id, floor := range b.Floors {
+		m.accounts[id].Floor = floor
+	}
+	for id, a := range m.accounts {
+		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
+			return fmt.Errorf("a check of the store: %s would be below its floor", id)
 		}
 	}
 	for journal, seq := range b.Positions {

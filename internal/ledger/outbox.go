@@ -9,9 +9,16 @@ import (
 type item struct {
 	at        position
 	opened    []sluice.Account
+	floors    []floorChange
 	transfers []sluice.Transfer
 	confirms  []confirm
 	anomalies []Anomaly
+}
+
+// floorChange is the floor that an account has from an item on.
+type floorChange struct {
+	account sluice.AccountID
+	floor   sluice.Nanos
 }
 
 // confirm is an amount that may be spent once its item is in the store.
@@ -26,8 +33,11 @@ func (i *item) anomaly(at position, request sluice.RequestID, reason string) {
 
 // Batch is what a store commits in one transaction.
 type Batch struct {
-	// Opened are accounts that opened themselves; they come before transfers.
+	// Opened are new accounts; they come before transfers.
 	Opened []sluice.Account
+	// Floors is what accounts' floors are at the end of the batch, together with
+	// their balances; those that are not named keep theirs.
+	Floors map[sluice.AccountID]sluice.Nanos
 	// Transfers in the order in which they took effect.
 	Transfers []sluice.Transfer
 	// Positions are the journals' positions after this batch.
@@ -39,7 +49,8 @@ type Batch struct {
 // Empty reports whether there is nothing to commit.
 func (b Batch) Empty() bool { return b.items == 0 }
 
-// MaxBatch is how many transfers a batch holds before it takes no more entries.
+// MaxBatch is how many transfers, or accounts, a batch holds before it takes no
+// more entries.
 const MaxBatch = 1024
 
 // Take returns the oldest part of what is not committed yet, whole entries only.
@@ -48,13 +59,16 @@ const MaxBatch = 1024
 func (b *Book) Take() Batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	batch := Batch{Positions: map[string]uint64{}}
+	batch := Batch{Floors: map[sluice.AccountID]sluice.Nanos{}, Positions: map[string]uint64{}}
 	for i := range b.outbox {
-		if len(batch.Transfers) >= MaxBatch {
+		if len(batch.Transfers) >= MaxBatch || len(batch.Opened)+len(batch.Floors) >= MaxBatch {
 			break
 		}
 		it := &b.outbox[i]
 		batch.Opened = append(batch.Opened, it.opened...)
+		for _, c := range it.floors {
+			batch.Floors[c.account] = c.floor
+		}
 		batch.Transfers = append(batch.Transfers, it.transfers...)
 		batch.Anomalies = append(batch.Anomalies, it.anomalies...)
 		if it.at.journal != "" {
@@ -89,19 +103,4 @@ func (b *Book) Durable(journal string) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.durable[journal]
-}
-
-// newcomers returns accounts that opened themselves for these transfers.
-func (b *Book) newcomers(made []sluice.Transfer) (opened []sluice.Account) {
-	add := func(id sluice.AccountID) {
-		if a := b.accounts[id]; a != nil && a.Floor == sluice.NoFloor && !b.announced[id] {
-			b.announced[id] = true
-			opened = append(opened, sluice.Account{ID: a.ID, Asset: a.Asset, Floor: a.Floor, Wallet: a.Wallet})
-		}
-	}
-	for _, t := range made {
-		add(t.Debit)
-		add(t.Credit)
-	}
-	return opened
 }

@@ -15,7 +15,8 @@ type Store interface {
 	Load(ctx context.Context) (State, error)
 	// Commit applies a batch in one transaction: accounts that do not exist are
 	// opened; transfers are inserted, and one whose id exists is left alone;
-	// balances change by the transfers that were inserted, by no other; anomalies
+	// balances change by the transfers that were inserted, by no other, and floors
+	// to what the batch says, so that no account ends below its floor; anomalies
 	// go to the outbox of events; positions become the journals' positions,
 	// never lower. It is durable once it returns nil; after an error it may or
 	// may not have happened, and the batch, or a longer one that begins with it,
@@ -104,6 +105,17 @@ func (p *Poster) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]
 		return nil, err
 	}
 	return made, nil
+}
+
+// Open opens accounts as [Book.Open] does and returns once the store has them;
+// doing so again changes nothing.
+func (p *Poster) Open(ctx context.Context, accounts ...sluice.Account) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.book.Open(accounts...); err != nil {
+		return err
+	}
+	return p.commit(ctx)
 }
 
 // remember has the book know of transfers that the store has.

@@ -39,7 +39,7 @@ func (s *settling) transfer(kind sluice.TransferKind, code sluice.TransferCode, 
 	}
 	from.add(-amount)
 	to.add(amount)
-	if to.Floor != sluice.NoFloor {
+	if to.bounded() {
 		to.unconfirmed += amount
 		s.free = append(s.free, confirm{to, amount})
 	}
@@ -106,7 +106,7 @@ func (s *settling) settleLeg(l leg, post sluice.Nanos) {
 	} else {
 		s.transfer(sluice.TransferVoid, sluice.TransferRelease, l.from, l.to, l.amount, l.pending)
 	}
-	if released := l.amount - post; released > 0 && l.from.Floor != sluice.NoFloor {
+	if released := l.amount - post; released > 0 && l.from.bounded() {
 		l.from.unconfirmed += released
 		s.free = append(s.free, confirm{l.from, released})
 	}
@@ -121,9 +121,10 @@ func (s *settling) overage(code sluice.TransferCode, rest sluice.Nanos) {
 		return
 	}
 	b, wallet := s.b, s.p.Wallet
-	legs, missing, err := b.legs(wallet, rest, s.now)
-	if err != nil {
-		missing = rest
+	var legs []leg
+	missing := rest
+	if w := b.accounts[wallet]; w != nil {
+		legs, missing = b.legs(w, rest, s.now)
 	}
 	for _, l := range legs {
 		s.transfer(sluice.TransferSingle, code, l.from, l.to, l.amount, sluice.TransferID{})
@@ -133,7 +134,7 @@ func (s *settling) overage(code sluice.TransferCode, rest sluice.Nanos) {
 		return
 	}
 	debtor := sluice.OwnedAccount(sluice.AccountReceivable, owner(wallet), wallet.Asset())
-	if s.p.DebtForbidden || err != nil {
+	if s.p.DebtForbidden || b.accounts[wallet] == nil {
 		debtor = sluice.HouseAccount(sluice.AccountLoss, wallet.Asset())
 	}
 	s.transfer(sluice.TransferSingle, code, b.account(debtor), b.account(sluice.HouseAccount(sluice.AccountRevenue, wallet.Asset())), missing, sluice.TransferID{})

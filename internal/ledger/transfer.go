@@ -14,7 +14,9 @@ import (
 // exist; [sluice.CodeConflict] for a credit to a grant that has expired;
 // [sluice.CodeInvalidRequest].
 //
-// What is credited may be spent once the store has it. Use [Poster.Transfer],
+// What is credited to a wallet first repays what its owner owes: a transfer of its
+// own in the same transaction, which the answer does not list. What is left may
+// be spent once the store has it. Use [Poster.Transfer],
 // which knows what the book has forgotten.
 func (b *Book) Transfer(now time.Time, transfers ...sluice.Transfer) ([]sluice.Transfer, error) {
 	if len(transfers) == 0 {
@@ -25,7 +27,7 @@ func (b *Book) Transfer(now time.Time, transfers ...sluice.Transfer) ([]sluice.T
 	if old, known, err := b.repeated(transfers); known || err != nil {
 		return old, err
 	}
-	out := item{}
+	out, booked := item{}, []sluice.Transfer(nil)
 	for i, t := range transfers {
 		t.Txn, t.BookedAt = transfers[0].ID, now
 		if err := b.single(t, &out, now); err != nil {
@@ -35,13 +37,13 @@ func (b *Book) Transfer(now time.Time, transfers ...sluice.Transfer) ([]sluice.T
 			}
 			return nil, sluice.AsError(err).With("transfer", i)
 		}
+		booked = append(booked, t)
 	}
-	for _, t := range out.transfers {
+	for _, t := range booked {
 		b.direct.put(t.ID, t)
 	}
-	out.opened = b.newcomers(out.transfers)
 	b.outbox = append(b.outbox, out)
-	return out.transfers, nil
+	return booked, nil
 }
 
 // repeated answers transfers that were booked before.
@@ -87,13 +89,33 @@ func (b *Book) single(t sluice.Transfer, out *item, now time.Time) error {
 	from.add(-t.Amount)
 	to.add(t.Amount)
 	out.transfers = append(out.transfers, t)
-	if to.Floor != sluice.NoFloor {
-		to.unconfirmed += t.Amount
-		out.confirms = append(out.confirms, confirm{to, t.Amount})
+	if kept := t.Amount - b.repay(t, to, out); to.bounded() {
+		to.unconfirmed += kept
+		out.confirms = append(out.confirms, confirm{to, kept})
 	}
 	from.assert()
 	to.assert()
 	return nil
+}
+
+// repay pays what a wallet's owner owes out of what came in, and returns how
+// much that took.
+func (b *Book) repay(in sluice.Transfer, wallet *account, out *item) sluice.Nanos {
+	if wallet.ID.Kind() != sluice.AccountWallet {
+		return 0
+	}
+	debt := b.accounts[sluice.OwnedAccount(sluice.AccountReceivable, owner(wallet.ID), wallet.Asset)]
+	if debt == nil || debt.Posted >= 0 || in.Debit == debt.ID {
+		return 0
+	}
+	part := min(in.Amount, -debt.Posted)
+	wallet.add(-part)
+	debt.add(part)
+	out.transfers = append(out.transfers, sluice.Transfer{
+		ID: sluice.NewTransferID(in.ID.String(), "repay", 0), Txn: in.Txn, Debit: wallet.ID, Credit: debt.ID, Amount: part,
+		Kind: sluice.TransferSingle, Code: sluice.TransferRepay, BookedAt: in.BookedAt,
+	})
+	return part
 }
 
 // undo takes back what single booked.

@@ -69,6 +69,7 @@ func (d *db) Commit(_ context.Context, b ledger.Batch) error {
 			d.insert(t)
 		}
 	}
+	d.bound(b.Floors)
 	for journal, seq := range b.Positions {
 		d.positions[journal] = max(d.positions[journal], seq)
 	}
@@ -78,6 +79,18 @@ func (d *db) Commit(_ context.Context, b ledger.Batch) error {
 		return errDB
 	}
 	return nil
+}
+
+// bound changes floors and checks what the database checks of every row (I4).
+func (d *db) bound(floors map[sluice.AccountID]sluice.Nanos) {
+	for id, floor := range floors {
+		d.accounts[id].Floor = floor
+	}
+	for _, a := range d.accounts {
+		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
+			d.w.violate("I4: a commit takes %s to %s less %s, below %s", a.ID, a.Posted, a.Pending, a.Floor)
+		}
+	}
 }
 
 func (d *db) open(a sluice.Account) {

@@ -15,7 +15,7 @@ type request struct {
 	n      int
 	id     sluice.RequestID
 	tenant string
-	caps   []sluice.CapLimit
+	caps   sluice.AccountID // the cap of its key, if it has one
 	// How it will go.
 	input    int64
 	output   int64 // tokens the upstream will produce
@@ -109,7 +109,10 @@ func (n *node) serve(r *request) {
 	if err != nil {
 		w.violate("request %d: %v", r.n, err)
 	}
-	hold := sluice.Hold{Request: r.id, Wallet: wallet(r.tenant), Amount: estimate, Caps: r.caps, Deadline: w.now.Add(time.Minute), Price: ref}
+	hold := sluice.Hold{Request: r.id, Wallet: wallet(r.tenant), Floor: w.limits[r.tenant], Amount: estimate, Deadline: w.now.Add(time.Minute), Price: ref}
+	if r.caps != "" {
+		hold.Caps = []sluice.CapLimit{{Account: r.caps, Limit: w.capLimit}}
+	}
 	if r.hasty {
 		hold.Deadline = w.now.Add(4 * time.Millisecond)
 	}
@@ -120,7 +123,7 @@ func (n *node) serve(r *request) {
 			return
 		}
 		r.held = true
-		w.covered(r.tenant)
+		w.covered(r.tenant, hold.Floor)
 	}
 	w.pause("held")
 	for attempt := uint16(1); ; attempt++ {

@@ -84,8 +84,8 @@ func (o *oracle) readLedger() {
 func (o *oracle) sameBalances() {
 	for _, a := range o.db.accounts {
 		b, ok := o.books.book.Balance(a.ID)
-		if !ok || b.Posted != a.Posted || b.Pending != a.Pending {
-			o.violate("I7: %s has %s posted in the store and %s in memory", a.ID, a.Posted, b.Posted)
+		if !ok || b.Account != *a {
+			o.violate("I7: the store has %+v, memory %+v", *a, b.Account)
 		}
 	}
 }
@@ -231,7 +231,11 @@ func (o *oracle) money() {
 	if revenue := balance(sluice.HouseAccount(sluice.AccountRevenue, asset)); revenue != spent {
 		o.violate("I8: requests were charged %s, revenue is %s", spent, revenue)
 	}
+	if loss := balance(sluice.HouseAccount(sluice.AccountLoss, asset)); loss != 0 {
+		o.violate("the house bears %s that customers owe", -loss)
+	}
 	o.credit(balance)
+	o.repaid()
 	for _, id := range slices.Sorted(maps.Keys(o.db.accounts)) {
 		if id.Kind() == sluice.AccountGrant && !o.db.accounts[id].ExpiresAt.After(o.now) && balance(id) != 0 {
 			o.violate("grant %s has expired and holds %s", id, balance(id))
@@ -262,16 +266,39 @@ func (o *oracle) credit(balance func(sluice.AccountID) sluice.Nanos) {
 			o.violate("%s owes %s, deliveries exceeded holds by %s", tenant, owed, beyond[tenant])
 		}
 	}
-	if charged["postpaid"] > capLimit+beyond["postpaid"] {
-		o.violate("a cap of %s let %s through, %s of it beyond holds", capLimit, charged["postpaid"], beyond["postpaid"])
+	if most := slices.Max(caps); charged["postpaid"] > most+beyond["postpaid"] {
+		o.violate("a cap of at most %s let %s through, %s of it beyond holds", most, charged["postpaid"], beyond["postpaid"])
+	}
+}
+
+// repaid checks that every top-up of a wallet pays first what its owner owes.
+func (o *oracle) repaid() {
+	debt := sluice.OwnedAccount(sluice.AccountReceivable, "prepaid", asset)
+	owed, due, txn := sluice.Nanos(0), sluice.Nanos(0), sluice.TransferID{}
+	for _, t := range o.db.transfers {
+		if repays := t.Code == sluice.TransferRepay; repays != (due > 0) || repays && (t.Amount != due || t.Txn != txn || t.Credit != debt) {
+			o.violate("of top-up %s, %s was to repay; instead came %+v", txn, due, t)
+		}
+		due = 0
+		switch {
+		case t.Debit == debt:
+			owed += t.Amount
+		case t.Credit == debt:
+			owed -= t.Amount
+		case t.Code == sluice.TransferTopUp && t.Credit == wallet("prepaid"):
+			due, txn = min(owed, t.Amount), t.ID
+		}
 	}
 }
 
 // covered checks, whenever a hold is granted, that what the store has covers all
 // that is held: credit that only memory knows of is credit that a crash takes
 // back.
-func (w *World) covered(tenant string) {
-	has, held := -w.db.accounts[wallet(tenant)].Floor, sluice.Nanos(0)
+func (w *World) covered(tenant string, floor sluice.Nanos) {
+	if floor == sluice.NoFloor {
+		return
+	}
+	has, held := -floor, sluice.Nanos(0)
 	for _, a := range w.db.accounts {
 		if a.ID == wallet(tenant) || a.Wallet == wallet(tenant) && a.ID.Kind() == sluice.AccountGrant {
 			has += a.Posted
@@ -283,7 +310,7 @@ func (w *World) covered(tenant string) {
 			held += r.estimate
 		}
 	}
-	if tenant != "free" && held > has {
+	if held > has {
 		w.violate("%s holds %s, the store has %s", tenant, held, has)
 	}
 }

@@ -62,6 +62,8 @@ type World struct {
 	requests   []*request
 	topUps     []*topUp
 	prices     *price.Book
+	limits     map[string]sluice.Nanos // what tenants' wallets may go down to, now
+	capLimit   sluice.Nanos            // what the key of the postpaid customer may spend, now
 	crashes    int
 	powerLoss  bool
 	violations []string
@@ -139,8 +141,12 @@ func (w *World) crash(n *node, power bool) {
 const (
 	asset = "USD"
 	model = "m"
-	// capLimit is what the key of the postpaid customer may spend.
-	capLimit = sluice.Nanos(60_000_000)
+)
+
+// What the terms of the postpaid customer change between.
+var (
+	credits = []sluice.Nanos{-900_000_000, -30_000_000, -8_000_000, sluice.NoFloor}
+	caps    = []sluice.Nanos{60_000_000, 25_000_000, 90_000_000}
 )
 
 func wallet(tenant string) sluice.AccountID {
@@ -157,17 +163,9 @@ func (w *World) build() {
 		{Version: 1, Model: model, Asset: asset, From: start, Rates: rates(1000)},
 		{Version: 2, Model: model, Asset: asset, From: start.Add(100 * time.Millisecond), Rates: rates(1300)},
 	})
-	capOf := sluice.OwnedAccount(sluice.AccountCap, "key/1", asset)
-	for _, a := range []sluice.Account{
-		{ID: wallet("prepaid"), Asset: asset},
-		{ID: wallet("postpaid"), Asset: asset, Floor: -900_000_000},
-		{ID: wallet("free"), Asset: asset, Floor: sluice.NoFloor},
-		{ID: capOf, Asset: asset, Floor: -capLimit},
-		{ID: grantOf(1), Asset: asset, Wallet: wallet("prepaid"), ExpiresAt: start.Add(180 * time.Millisecond)},
-		{ID: grantOf(2), Asset: asset, Wallet: wallet("prepaid"), ExpiresAt: start.Add(time.Hour)},
-	} {
-		w.db.open(a)
-	}
+	w.limits = map[string]sluice.Nanos{"prepaid": 0, "postpaid": credits[0], "free": sluice.NoFloor}
+	w.capLimit = caps[0]
+	w.spawn(nil, "terms", w.changeTerms)
 	if w.opts.Split {
 		w.books = w.addNode("books", false, true)
 		w.gateways = []*node{w.addNode("gateway1", true, false), w.addNode("gateway2", true, false)}
@@ -177,8 +175,10 @@ func (w *World) build() {
 	}
 	for i := range 8 {
 		t := &topUp{n: i, to: wallet("prepaid"), amount: sluice.Nanos(20_000_000 + w.rng.Int64N(60_000_000))}
+		t.opens = []sluice.Account{{ID: t.to, Asset: asset}}
 		if i < 2 {
 			t.to = grantOf(i + 1)
+			t.opens = append(t.opens, sluice.Account{ID: t.to, Asset: asset, Wallet: wallet("prepaid"), ExpiresAt: start.Add([]time.Duration{180 * time.Millisecond, time.Hour}[i])})
 		}
 		w.topUps = append(w.topUps, t)
 		w.spawn(nil, fmt.Sprintf("topup%d", i), func() { w.bringMoney(t) })
@@ -186,10 +186,19 @@ func (w *World) build() {
 	for i := range w.opts.Requests {
 		r := w.draw(i)
 		if r.tenant == "postpaid" {
-			r.caps = []sluice.CapLimit{{Account: capOf, Limit: capLimit}}
+			r.caps = sluice.OwnedAccount(sluice.AccountCap, "key/1", asset)
 		}
 		w.requests = append(w.requests, r)
 		w.spawn(nil, fmt.Sprintf("client%d", i), func() { w.ask(r) })
+	}
+}
+
+// changeTerms is the operator, who raises and lowers limits while requests run.
+func (w *World) changeTerms() {
+	for range 6 {
+		w.sleep("terms", time.Duration(w.rng.IntN(70))*time.Millisecond)
+		w.limits["postpaid"] = credits[w.rng.IntN(len(credits))]
+		w.capLimit = caps[w.rng.IntN(len(caps))]
 	}
 }
 
@@ -201,6 +210,7 @@ func grantOf(n int) sluice.AccountID {
 type topUp struct {
 	n      int
 	to     sluice.AccountID
+	opens  []sluice.Account // what nobody may have opened before
 	amount sluice.Nanos
 	booked bool
 	barred bool // its grant had expired
@@ -218,7 +228,7 @@ func (t *topUp) transfer() sluice.Transfer {
 func (w *World) bringMoney(t *topUp) {
 	w.sleep("topup", time.Duration(w.rng.IntN(150))*time.Millisecond)
 	for !t.booked && !t.barred {
-		switch made, err := w.transfer(t.transfer()); {
+		switch made, err := w.transfer(t.opens, t.transfer()); {
 		case err == nil:
 			t.booked = true
 			if made[0].Amount != t.amount {
@@ -236,22 +246,26 @@ func (w *World) bringMoney(t *topUp) {
 	other := t.transfer()
 	other.Amount++
 	for range 3 {
-		if _, err := w.transfer(t.transfer()); err != nil && sluice.CodeOf(err) == sluice.CodeConflict {
+		if _, err := w.transfer(t.opens, t.transfer()); err != nil && sluice.CodeOf(err) == sluice.CodeConflict {
 			w.violate("top-up %d repeated: %v", t.n, err)
 		}
-		if _, err := w.transfer(other); err == nil {
+		if _, err := w.transfer(nil, other); err == nil {
 			w.violate("top-up %d was booked with another amount", t.n)
 		}
 		w.sleep("topup.again", 20*time.Millisecond)
 	}
 }
 
-// transfer books directly at the books' node.
-func (w *World) transfer(t sluice.Transfer) (made []sluice.Transfer, err error) {
+// transfer books directly at the books' node, once its accounts are open.
+func (w *World) transfer(opens []sluice.Account, t sluice.Transfer) (made []sluice.Transfer, err error) {
 	for !w.books.up {
 		w.sleep("books.wait", time.Millisecond)
 	}
-	if !w.books.call(func(p *ledger.Poster) { made, err = p.Transfer(context.Background(), t) }) {
+	if !w.books.call(func(p *ledger.Poster) {
+		if err = p.Open(context.Background(), opens...); err == nil {
+			made, err = p.Transfer(context.Background(), t)
+		}
+	}) {
 		return nil, errDB
 	}
 	return made, err
