@@ -15,8 +15,9 @@ const (
 )
 
 // Permission is "<kind>:<verb>": the kind is a [Kind], "records", "prices",
-// "audit", "system" or "*"; the verb is "read", "write" or "*". The prefix "own-" on a
-// verb ("keys:own-write") limits it to objects of the caller's own user.
+// "billing", "audit", "system" or "*"; the verb is "read", "write" or "*". The prefix
+// "own-" on a verb ("keys:own-write") limits it to objects of the caller's own user;
+// "billing:own-write" redeems codes into the own wallet.
 type Permission string
 
 // Role is a named set of permissions. A tenant's role applies within the
@@ -33,8 +34,8 @@ type Role struct {
 var builtInRoles = []Role{
 	{Meta: builtInMeta(RolePlatformAdmin, "Everything, in every tenant."), Permissions: []Permission{"*:*"}, BuiltIn: true},
 	{Meta: builtInMeta(RoleTenantAdmin, "Everything within the own tenant."), Permissions: []Permission{"*:*"}, BuiltIn: true},
-	{Meta: builtInMeta(RoleDeveloper, "Own keys; reads models, groups and own records."), Permissions: []Permission{
-		"keys:own-read", "keys:own-write", "records:own-read", "users:own-read", "users:own-write", "models:read", "groups:read", "tenants:read"}, BuiltIn: true},
+	{Meta: builtInMeta(RoleDeveloper, "Own keys, records and wallet; reads models and groups."), Permissions: []Permission{
+		"keys:own-read", "keys:own-write", "records:own-read", "billing:own-read", "billing:own-write", "users:own-read", "users:own-write", "models:read", "groups:read", "tenants:read"}, BuiltIn: true},
 	{Meta: builtInMeta(RoleReadOnly, "Reads the own tenant; writes nothing."), Permissions: []Permission{"*:read"}, BuiltIn: true},
 }
 
@@ -105,6 +106,6 @@ func (r *Role) Refs() []Ref { return []Ref{{Field: "/tenant", Kind: KindTenant, 
 
 func (p Permission) valid() bool {
 	k, v, ok := strings.Cut(string(p), ":")
-	kindOK := k == "*" || k == "records" || k == "audit" || k == "system" || k == string(KindPrice) || slices.Contains(Kinds(), Kind(k))
+	kindOK := k == "*" || k == "records" || k == "audit" || k == "system" || k == string(KindPrice) || k == string(KindBilling) || slices.Contains(Kinds(), Kind(k))
 	return ok && kindOK && slices.Contains([]string{"read", "write", "*", "own-read", "own-write", "own-*"}, v)
 }

@@ -41,7 +41,7 @@ func (s *Session) authoriseWrite(tx *store.Tx, before, after sluice.Object) erro
 			continue
 		}
 		if err := s.authoriseTouch(o); err != nil {
-			return err
+			return blameTerm(err, before, after)
 		}
 	}
 	switch subject := either(before, after).(type) {
@@ -161,7 +161,7 @@ func (s *Session) authoriseKey(before, after sluice.Object) error {
 	case looser(valueOf(is.Concurrency), valueOf(was.Concurrency), 0):
 		return lifted("/concurrency")
 	}
-	return nil
+	return keepsTerms(was, is)
 }
 
 // looser reports whether a limit, 0 for none, allows more than it did and more

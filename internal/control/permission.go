@@ -67,7 +67,7 @@ func sharesWith(o sluice.Object, tenant string) bool {
 
 // permissionKinds are what permissions speak of.
 func permissionKinds() []string {
-	kinds := []string{"records", "audit", "system", string(sluice.KindPrice)}
+	kinds := []string{"records", "audit", "system", string(sluice.KindPrice), string(sluice.KindBilling)}
 	for _, k := range sluice.Kinds() {
 		kinds = append(kinds, string(k))
 	}
