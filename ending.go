@@ -1,5 +1,7 @@
 package sluice
 
+import "slices"
+
 // OutcomeCrash is the ending of a request whose gateway died: it is found in the
 // journal when the gateway starts again.
 const OutcomeCrash Outcome = "crash"
@@ -59,6 +61,17 @@ var endings = []Ending{
 
 // Endings returns the whole table in order, as a copy.
 func Endings() []Ending { return append([]Ending(nil), endings...) }
+
+// MayCharge reports whether an operator may charge endings of an outcome by a
+// basis: whether it is among the choices of one of its rows.
+func MayCharge(o Outcome, basis ChargeBasis) bool {
+	for _, e := range endings {
+		if e.Outcome == o && slices.Contains(e.Choices, basis) {
+			return true
+		}
+	}
+	return false
+}
 
 // EndingOf returns the row of an outcome; ok is false for an outcome outside the
 // table, which nothing may be charged for.

@@ -42,6 +42,10 @@ type Provider struct {
 	// default) ends it, because the provider then stops billing; drain reads on,
 	// within bounds, up to the usage that the provider bills anyway.
 	OnClientGone string `json:"on_client_gone,omitempty" enum:"cancel,drain"`
+	// CostMultiplier is what the provider charges the house, as a factor of
+	// everyone's price of the model; 0 books no cost of its calls. Only a platform
+	// admin changes it.
+	CostMultiplier Multiplier `json:"cost_multiplier,omitempty"`
 	// Settings are what the dialect alone understands; demo reads seed,
 	// delay_ms and tokens.
 	Settings map[string]any `json:"settings,omitempty"`
@@ -79,6 +83,9 @@ func (p *Provider) Validate() error {
 	}
 	if p.Priority < 0 || p.Priority > 100 {
 		return Errorf(CodeInvalidRequest, "priority must be 0 to 100").At("/priority")
+	}
+	if p.CostMultiplier < 0 || p.CostMultiplier > MaxMultiplier {
+		return Errorf(CodeInvalidRequest, "cost_multiplier must be 0 to %s", MaxMultiplier).At("/cost_multiplier")
 	}
 	if p.OnClientGone != GoneCancel && p.OnClientGone != GoneDrain {
 		return Errorf(CodeInvalidRequest, "on_client_gone must be cancel or drain").At("/on_client_gone")

@@ -137,6 +137,8 @@ func refresh(tx *store.Tx, stored sluice.Object, role *sluice.Role) error {
 func platformTenant() sluice.Object {
 	t := &sluice.Tenant{}
 	t.Name, t.Description = sluice.PlatformTenant, "Owns what the operator shares."
+	// What the operator uses is the operator's own to pay: booked like everyone's, without a limit.
+	t.Spending, t.UnlimitedCredit = sluice.SpendingPostpaid, true
 	return t
 }
 

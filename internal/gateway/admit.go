@@ -12,17 +12,22 @@ import (
 // Settle corrects it.
 const answerTokens = 512
 
-// admit makes the one call that takes every claim of the access phase.
+// admit makes the one call that takes every claim of the access phase, and the
+// hold.
 func (e *exchange) admit() error {
-	if claims := e.estimate(e.x.Claims()); len(claims) > 0 {
-		grant, err := e.g.cfg.Admission.Admit(context.Background(), e.claims(claims))
+	hold, err := e.bill()
+	if err != nil {
+		return e.unadmitted(err)
+	}
+	if claims := e.estimate(e.x.Claims()); len(claims) > 0 || hold != nil {
+		grant, err := e.g.cfg.Admission.Admit(context.Background(), e.claims(claims, hold))
 		if err != nil {
 			e.standings = refusedStanding(claims, sluice.AsError(err))
-			return e.x.Refused(err)
+			return e.unadmitted(e.x.Refused(err))
 		}
 		e.grant, e.admitted, e.standings = grant, true, grant.Standings
+		e.money.held = hold != nil
 	}
-	e.fixPrice()
 	if key := e.x.Consumer.Key; key != nil {
 		if use := e.st.keys.useOf(key); use != nil {
 			e.g.used.mark(use, e.x.Start)
@@ -31,9 +36,15 @@ func (e *exchange) admit() error {
 	return nil
 }
 
+// unadmitted forgets the price of a request that may not run: its record has none.
+func (e *exchange) unadmitted(err error) error {
+	e.price, e.priceRef, e.unpriced = nil, sluice.PriceRef{}, false
+	return err
+}
+
 // claims is what is asked of Admission for this request.
-func (e *exchange) claims(list []sluice.Claim) sluice.Claims {
-	c := sluice.Claims{RequestID: e.x.ID, List: list, Standings: e.standings[:0]}
+func (e *exchange) claims(list []sluice.Claim, hold *sluice.Hold) sluice.Claims {
+	c := sluice.Claims{RequestID: e.x.ID, List: list, Hold: hold, Standings: e.standings[:0]}
 	if key := e.x.Consumer.Key; key != nil {
 		c.TokenHash, c.Revision = key.TokenHash, e.st.snapshot.Revision
 	}

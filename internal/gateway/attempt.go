@@ -122,6 +122,7 @@ func (e *exchange) try(index int) (*attempt, error) {
 	booked := sluice.Attempt{Target: a.target.name, Status: a.status, LatencyMS: a.reached.Sub(e.picked).Milliseconds()}
 	if err != nil {
 		err = e.cause(a, err)
+		e.closeAttempt(a)
 		a.close(&e.flight)
 		e.failure = sluice.AsError(err)
 		booked.Code = e.failure.Code
@@ -146,6 +147,9 @@ func (e *exchange) reach(a *attempt) (err error) {
 		return err
 	}
 	e.attachBody(a)
+	if err = e.openAttempt(a); err != nil {
+		return err
+	}
 	e.bound(a)
 	out := a.leg.Outbound()
 	if out == nil {
@@ -216,10 +220,10 @@ func (e *exchange) bound(a *attempt) {
 	a.call.Idle = time.Duration(t.IdleMS) * time.Millisecond
 	total := time.Duration(t.TotalMS) * time.Millisecond
 	if total > exactTotal {
-		e.flight.bind(a.call.Stopper(), e.g.flights.dueIn(total))
+		e.flight.bind(a.call.Stopper(), e.g.flights.dueIn(total), e.drains(a))
 		return
 	}
-	number := e.flight.bind(a.call.Stopper(), 0)
+	number := e.flight.bind(a.call.Stopper(), 0, e.drains(a))
 	a.exact = time.AfterFunc(total, func() { e.flight.expire(number) })
 }
 
@@ -274,7 +278,7 @@ func (e *exchange) observe(a *attempt, err error) {
 // mayRetry reports whether another target may be asked.
 func (e *exchange) mayRetry(a *attempt, err error) bool {
 	switch {
-	case len(e.attempts) >= e.service.attempts, e.flight.ended() != "":
+	case len(e.attempts) >= e.service.attempts, e.flight.ended() != "", e.money.broken:
 		return false
 	case a.leg == nil && e.ask.Front != nil:
 		return true // its protocol cannot express the request, and nothing was sent

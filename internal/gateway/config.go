@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/journal"
 	"github.com/sluicegate/sluice/internal/seal"
 	"github.com/sluicegate/sluice/plugin"
 )
@@ -27,6 +29,15 @@ type Config struct {
 	Admission sluice.Admission
 	Events    sluice.Events
 	Status    sluice.StatusSink
+
+	// Journal is where what requests cost is written down, with their records, for
+	// the books to take; who passes it runs it. Without one nothing is charged,
+	// and records go to Events alone: for tests.
+	Journal *journal.Journal
+	// Endings has outcomes that are charged for on another basis than that of the
+	// table of endings ([sluice.Endings]); what is not among the choices there is
+	// refused.
+	Endings map[sluice.Outcome]sluice.ChargeBasis
 
 	// Keys finds keys that a snapshot leaves out; nil when none does.
 	Keys sluice.KeySource
@@ -104,6 +115,11 @@ func (c *Config) complete() error {
 	require(c.Plugins != nil, "Plugins")
 	require(c.Dialects != nil, "Dialects")
 	require(c.Outbound != nil && c.TenantOutbound != nil, "Outbound and TenantOutbound")
+	for outcome, basis := range c.Endings {
+		if !sluice.MayCharge(outcome, basis) {
+			missing = errors.Join(missing, fmt.Errorf("gateway: an ending %s cannot be charged by %s", outcome, basis))
+		}
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

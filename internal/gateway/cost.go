@@ -47,6 +47,10 @@ func (e *exchange) cost(r *sluice.Record) {
 	if e.price == nil {
 		return
 	}
+	if e.g.cfg.Endings[r.Outcome] == sluice.ChargeNothing {
+		r.Cost = sluice.Money{Asset: e.price.Asset()}
+		return
+	}
 	ended := price.Ended{Outcome: r.Outcome, Content: e.delivered(), Usage: r.Usage, Source: r.UsageSource}
 	cost, err := e.price.Cost(ended, e.priceRef.Multiplier)
 	if err != nil {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -32,6 +33,8 @@ type memory struct {
 	response sluice.RespHead
 	// standings is what Admission may write its answer to.
 	standings []sluice.Standing
+	// ink is what the money session writes with.
+	ink ink
 	// gone and readBody are methods as values, made once.
 	gone     func()
 	readBody func() ([]byte, error)
@@ -64,6 +67,7 @@ type turn struct {
 	price    *price.Version
 	priceRef sluice.PriceRef
 	unpriced bool
+	money    money
 
 	// picked is when the last target was chosen.
 	picked time.Time
@@ -88,6 +92,7 @@ func (g *Gateway) newExchange() any {
 	e := &exchange{memory: memory{g: g}}
 	g.flights.join(&e.flight)
 	e.gone, e.readBody = e.flight.clientGone, e.gather
+	e.ink.ready, e.ink.json = e.waitOpen, json.NewEncoder(&e.ink.text)
 	return e
 }
 
@@ -186,6 +191,7 @@ func (e *exchange) finish() {
 	if e.upload != nil {
 		e.upload.close()
 	}
+	e.settleMoney()
 	usage, source := e.usage()
 	e.settle(usage, source)
 	e.record(usage, source)

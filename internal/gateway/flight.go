@@ -26,12 +26,42 @@ type flight struct {
 	due  int64
 	late bool
 
+	// drains says that the call may go on without its client for a while, and
+	// draining that it does.
+	drains, draining bool
+
+	all        *flights
 	shard      *flightShard
 	prev, next *flight // the others of the shard
 }
 
-// clientGone is the callback for [sluice.Inbound.OnGone].
-func (f *flight) clientGone() { f.end(sluice.CodeClientGone) }
+// clientGone is the callback for [sluice.Inbound.OnGone]. It stops the call, or
+// lets one that is billed anyway go on to where its usage is stated.
+func (f *flight) clientGone() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.reason == "" {
+		f.reason = sluice.CodeClientGone
+	}
+	if f.draining {
+		return
+	}
+	if f.reason == sluice.CodeClientGone && f.drains && f.call != nil && f.all.mayDrain() {
+		f.draining = true
+		if due := f.all.dueIn(drainTime); f.due == 0 || due < f.due {
+			f.due = due
+		}
+		return
+	}
+	f.stop()
+}
+
+// drainingNow reports whether the call goes on without its client.
+func (f *flight) drainingNow() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.draining && f.call != nil
+}
 
 // end stops the call in progress and every later one. The first reason counts.
 func (f *flight) end(reason sluice.Code) {
@@ -52,11 +82,11 @@ func (f *flight) stop() {
 
 // bind makes a call the one to stop, at the latest at the tick due, and returns
 // its number.
-func (f *flight) bind(call *sluice.Stopper, due int64) uint64 {
+func (f *flight) bind(call *sluice.Stopper, due int64, drains bool) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.number++
-	f.call, f.due, f.late = call, due, false
+	f.call, f.due, f.late, f.drains = call, due, false, drains
 	if f.reason != "" {
 		f.stop()
 	}
@@ -69,6 +99,10 @@ func (f *flight) release() {
 	defer f.mu.Unlock()
 	f.number++
 	f.call, f.due = nil, 0
+	if f.draining {
+		f.draining = false
+		f.all.drained()
+	}
 }
 
 // expire ends the call of that number, if it still goes on.
@@ -141,6 +175,8 @@ type flights struct {
 	next   atomic.Uint32
 	// ticks is the coarse clock of the sweep.
 	ticks atomic.Int64
+	// draining counts calls that go on without their client.
+	draining atomic.Int64
 
 	// waiting says that somebody waits for the last request to end.
 	waiting atomic.Bool
@@ -157,7 +193,27 @@ type flightShard struct {
 }
 
 // join gives a new flight its shard, for good.
-func (fs *flights) join(f *flight) { f.shard = &fs.shards[fs.next.Add(1)%flightShards] }
+func (fs *flights) join(f *flight) {
+	f.all, f.shard = fs, &fs.shards[fs.next.Add(1)%flightShards]
+}
+
+// Bounds of calls that go on without their client.
+const (
+	maxDrains = 64
+	drainTime = 30 * time.Second
+)
+
+// mayDrain takes one of the places for calls without a client.
+func (fs *flights) mayDrain() bool {
+	if fs.draining.Add(1) <= maxDrains {
+		return true
+	}
+	fs.draining.Add(-1)
+	return false
+}
+
+// drained gives it back.
+func (fs *flights) drained() { fs.draining.Add(-1) }
 
 // take enters a flight.
 func (fs *flights) take(f *flight) {

@@ -24,6 +24,8 @@ type Gateway struct {
 	// exchanges are those that wait for a request.
 	exchanges sync.Pool
 	started   time.Time
+	// patience bounds what waits for the journal's disk, haste what does not insist.
+	patience, haste *patience
 
 	draining atomic.Bool
 	// refusal is the snapshot that was not applied, nil when the last one was.
@@ -51,6 +53,8 @@ func New(cfg Config) (*Gateway, error) {
 		budget:  newBudget(cfg.Now()),
 		started: cfg.Now(),
 		changed: make(chan struct{}, 1),
+
+		patience: newPatience(journalPatience, cfg.Now), haste: newPatience(journalHaste, cfg.Now),
 	}
 	g.exchanges.New = g.newExchange
 	g.shipper = newShipper(cfg)

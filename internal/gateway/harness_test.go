@@ -353,8 +353,8 @@ func (f *fixture) start(srv server) {
 }
 
 func (f *fixture) defaults() {
-	f.add(&sluice.Tenant{Meta: meta("platform", "platform")})
-	f.add(&sluice.Tenant{Meta: meta("acme", "acme")})
+	f.add(&sluice.Tenant{Meta: meta("platform", "platform"), Spending: sluice.SpendingPostpaid, UnlimitedCredit: true})
+	f.add(&sluice.Tenant{Meta: meta("acme", "acme"), Spending: sluice.SpendingPostpaid, UnlimitedCredit: true})
 	f.add(&sluice.Group{Meta: meta("platform", "default"), SharedWith: []string{"*"}})
 	f.token = f.addKey("acme", "key", nil)
 	f.add(&sluice.Model{Meta: meta("platform", "m1")})

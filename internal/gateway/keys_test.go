@@ -87,7 +87,7 @@ func testWallsBetweenGroups(t *testing.T, over transport) {
 	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t, sluicetest.JSON(200, wholeChat))
 	f.add(&sluice.Group{Meta: meta("platform", "vip"), SharedWith: []string{"rich"}})
-	f.add(&sluice.Tenant{Meta: meta("rich", "rich")})
+	f.add(&sluice.Tenant{Meta: meta("rich", "rich"), Spending: sluice.SpendingPostpaid, UnlimitedCredit: true})
 	f.add(&sluice.Model{Meta: meta("platform", "m2")})
 	f.add(&sluice.Model{Meta: meta("platform", "m3")})
 	f.addProvider("vip", u, func(p *sluice.Provider) { p.Group = "vip"; p.Models = []string{"m1", "m2"} })
@@ -138,7 +138,7 @@ func TestRoutesOfTenants(t *testing.T) { onEveryTransport(t, testRoutesOfTenants
 func testRoutesOfTenants(t *testing.T, over transport) {
 	f := newFixture(t, over)
 	u := sluicetest.NewUpstream(t)
-	f.add(&sluice.Tenant{Meta: meta("rival", "rival")})
+	f.add(&sluice.Tenant{Meta: meta("rival", "rival"), Spending: sluice.SpendingPostpaid, UnlimitedCredit: true})
 	rival := f.addKey("rival", "rival", nil)
 	f.addService(func(r *sluice.Route, up *sluice.Upstream) { r.Tenant, up.Tenant = "acme", "acme" }, u)
 	f.apply()

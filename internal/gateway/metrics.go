@@ -22,8 +22,11 @@ type metrics struct {
 	answered prometheus.Counter // attempts without a code
 	tokens   prometheus.Counter
 	dropped  prometheus.Counter
-	revision prometheus.Gauge
-	disabled prometheus.Gauge
+	// late are endings that did not wait for the journal, unsettled those that it
+	// did not take.
+	late, unsettled prometheus.Counter
+	revision        prometheus.Gauge
+	disabled        prometheus.Gauge
 
 	mu       sync.Mutex
 	surfaces map[string]*surfaceMetrics
@@ -36,20 +39,22 @@ type gauges struct{ active, queued func() float64 }
 func newMetrics(r prometheus.Registerer, g gauges) (*metrics, error) {
 	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_requests_total", Help: "Requests that ended, by surface, outcome and status class."}, []string{"surface", "outcome", "class"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_errors_total", Help: "Requests that ended with an error, by code."}, []string{"code"}),
-		latency:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_request_seconds", Help: "Time from a request's head to the end of its answer.", Buckets: buckets}, []string{"surface"}),
-		ttft:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_first_byte_seconds", Help: "Time from a request's head to the first byte of a target's answer.", Buckets: buckets}, []string{"surface"}),
-		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_attempts_total", Help: "Calls to targets, by the code they failed with (empty: none)."}, []string{"code"}),
-		tokens:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_tokens_total", Help: "Tokens consumed, all classes."}),
-		dropped:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_records_dropped_total", Help: "Records lost because the queue was full or the process ended."}),
-		revision: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_snapshot_revision", Help: "Revision of the snapshot that is served."}),
-		disabled: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_disabled_objects", Help: "Objects of the snapshot that cannot be served."}),
-		surfaces: map[string]*surfaceMetrics{},
+		requests:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_requests_total", Help: "Requests that ended, by surface, outcome and status class."}, []string{"surface", "outcome", "class"}),
+		failures:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_errors_total", Help: "Requests that ended with an error, by code."}, []string{"code"}),
+		latency:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_request_seconds", Help: "Time from a request's head to the end of its answer.", Buckets: buckets}, []string{"surface"}),
+		ttft:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "sluice_first_byte_seconds", Help: "Time from a request's head to the first byte of a target's answer.", Buckets: buckets}, []string{"surface"}),
+		attempts:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_attempts_total", Help: "Calls to targets, by the code they failed with (empty: none)."}, []string{"code"}),
+		tokens:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_tokens_total", Help: "Tokens consumed, all classes."}),
+		dropped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_records_dropped_total", Help: "Records lost because the queue was full or the process ended."}),
+		late:      prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_settle_late_total", Help: "Answers under fast terms whose end left before the journal had its cost."}),
+		unsettled: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_unsettled_total", Help: "Endings that the journal did not take; they are charged by their last progress."}),
+		revision:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_snapshot_revision", Help: "Revision of the snapshot that is served."}),
+		disabled:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_disabled_objects", Help: "Objects of the snapshot that cannot be served."}),
+		surfaces:  map[string]*surfaceMetrics{},
 	}
 	active := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_active_requests", Help: "Requests in progress."}, g.active)
 	queued := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_records_queued", Help: "Records that wait to be published."}, g.queued)
-	for _, c := range []prometheus.Collector{m.requests, m.failures, m.latency, m.ttft, m.attempts, m.tokens, active, queued, m.dropped, m.revision, m.disabled} {
+	for _, c := range []prometheus.Collector{m.requests, m.failures, m.latency, m.ttft, m.attempts, m.tokens, active, queued, m.dropped, m.late, m.unsettled, m.revision, m.disabled} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

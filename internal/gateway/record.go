@@ -43,11 +43,34 @@ func (f *finished) address(ip netip.Addr) string {
 	return f.text.address(ip)
 }
 
-// record runs the log phase and queues the one record of the exchange.
+// record runs the log phase and queues the one record of the exchange, unless the
+// journal has it already.
 func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 	if e.unrecorded {
 		return
 	}
+	f := e.money.record
+	if f == nil {
+		f = e.compose(e.outcome(), usage, source, 0)
+	}
+	r := &f.record
+	if e.chain != nil {
+		e.chain.Log(&e.x, r)
+	}
+	if f.plugins = append(f.plugins[:0], e.x.Trace...); len(f.plugins) > 0 {
+		r.Plugins = f.plugins
+	}
+	e.meters().exchange(r, e.g.cfg.Now().Sub(e.x.Start), e.ttft())
+	if e.money.record != nil {
+		e.g.shipper.giveBack(f)
+		return
+	}
+	e.g.shipper.add(f)
+}
+
+// compose writes the record of an exchange that has this outcome once so many
+// more bytes have left.
+func (e *exchange) compose(outcome sluice.Outcome, usage sluice.Usage, source sluice.UsageSource, unsent int64) *finished {
 	took := e.g.cfg.Now().Sub(e.x.Start)
 	f := e.g.shipper.take()
 	r := &f.record
@@ -55,9 +78,9 @@ func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 		ID: f.text.copy(e.x.ID), Time: e.x.Start, Gateway: e.g.cfg.Name,
 		Method: f.keep(e.x.Original.Method, 32), Host: f.keep(e.x.Original.Host, 255), Path: f.keep(e.path(), 2048),
 		ClientIP: f.address(e.x.ClientIP), Surface: e.surface.Name(), Operation: e.op.Name,
-		Outcome: e.outcome(), Status: e.status(), Stream: e.x.Stream,
+		Outcome: outcome, Status: e.status(), Stream: e.x.Stream,
 		Usage: usage, UsageSource: source, LatencyMS: took.Milliseconds(),
-		BytesIn: e.bytesIn(), BytesOut: e.written,
+		BytesIn: e.bytesIn(), BytesOut: e.written + unsent,
 	}
 	if e.failure != nil {
 		r.Code = e.failure.Code
@@ -67,16 +90,12 @@ func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 	if len(f.attempts) > 0 {
 		r.Attempts = f.attempts
 	}
-	e.nameParties(f)
-	e.cost(r)
-	if e.chain != nil {
-		e.chain.Log(&e.x, r)
-	}
 	if f.plugins = append(f.plugins, e.x.Trace...); len(f.plugins) > 0 {
 		r.Plugins = f.plugins
 	}
-	e.meters().exchange(r, took, e.ttft())
-	e.g.shipper.add(f)
+	e.nameParties(f)
+	e.cost(r)
+	return f
 }
 
 // meters are the metrics of the surface that the request came to.
@@ -140,7 +159,7 @@ func (e *exchange) outcome() sluice.Outcome {
 // status is what the client was shown.
 func (e *exchange) status() int {
 	switch {
-	case e.begun && e.x.Response != nil:
+	case (e.begun || e.failure == nil) && e.x.Response != nil:
 		return e.x.Response.Status
 	case e.failure != nil:
 		return sluice.CodeInfo(e.failure.Code).Status
@@ -159,10 +178,10 @@ func (e *exchange) bytesIn() int64 {
 
 // ttft is the time to the first byte of a target's answer, 0 without one.
 func (e *exchange) ttft() time.Duration {
-	if e.answering == nil || e.firstByte.IsZero() {
+	if e.answering == nil || e.firstByte.IsZero() && e.failure != nil {
 		return 0
 	}
-	return e.firstByte.Sub(e.x.Start)
+	return e.answering.reached.Sub(e.x.Start)
 }
 
 // path is the canonical path, or what was sent in its place. The query stays

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/plugin"
 )
 
@@ -26,6 +27,7 @@ func (e *exchange) present(a *attempt) (more bool, err error) {
 	e.answering = a
 	e.x.Origin, e.x.TargetStatus, e.x.Response = plugin.OriginTarget, a.status, &a.head
 	e.failure = nil // of attempts that another target mended
+	e.money.noted = a.reached
 	if e.chain.HasBodyFilter() && !bodyless(e.x.Request.Method, a.head.Status) {
 		a.head.ContentLength = -1
 	}
@@ -35,6 +37,9 @@ func (e *exchange) present(a *attempt) (more bool, err error) {
 	}
 	e.events = isEventStream(&a.head.Fields) || e.ask.EndsItself()
 	if bodyless(e.x.Request.Method, a.head.Status) {
+		if err := e.account(0); err != nil {
+			return false, err
+		}
 		return false, e.end(nil)
 	}
 	if a.ended {
@@ -95,17 +100,33 @@ func (e *exchange) copy(a *attempt) error {
 		if b, err = a.leg.Feed(b); err != nil {
 			return err
 		}
+		if err = e.progress(a); err != nil {
+			return err
+		}
 		if err = e.emit(b, false); err != nil {
+			e.drainRest(a)
 			return err
 		}
 	}
 }
 
-// emit passes a piece through the body filters and sends what they leave of it.
+// completed reports whether the piece that came last ends the answer.
+func (a *attempt) completed() bool {
+	c, ok := a.leg.(dialect.Completer)
+	return ok && c.Complete()
+}
+
+// emit passes a piece through the body filters and sends what they leave of it,
+// the last one when what it all costs is written down.
 func (e *exchange) emit(b []byte, last bool) error {
 	if e.chain.HasBodyFilter() {
 		var err error
 		if b, err = e.chain.BodyFilter(&e.x, b, last); err != nil {
+			return err
+		}
+	}
+	if last || e.answering.completed() {
+		if err := e.account(len(b)); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
@@ -25,6 +26,8 @@ type service struct {
 	// plain says that any answer of a target is the answer, errors included,
 	// and that a request may only be sent twice when that cannot do harm.
 	plain bool
+	// lasts is how long a hold for one request must last.
+	lasts time.Duration
 }
 
 // target is one place that a request may be sent to.
@@ -52,7 +55,7 @@ func (c *compiler) open(name string, svc *service) *service {
 	for i, t := range svc.targets {
 		list[i] = upstream.Target{Key: t.identity, Weight: t.weight, Priority: t.priority}
 	}
-	svc.set = c.g.pool.Open(name, list)
+	svc.set, svc.lasts = c.g.pool.Open(name, list), svc.longest()
 	c.out.services = append(c.out.services, svc)
 	return svc
 }

@@ -81,6 +81,9 @@ func (s *shipper) take() *finished {
 	return f
 }
 
+// giveBack takes the memory of a record that went another way.
+func (s *shipper) giveBack(f *finished) { s.spare.Put(f) }
+
 // add queues a record, or drops it when the queue is full: the books lose a
 // line, but traffic goes on and the loss is counted.
 func (s *shipper) add(f *finished) {

@@ -70,6 +70,7 @@ type state struct {
 	names      *names
 	keys       *keys
 	prices     *price.Book
+	terms      map[string]*terms // by tenant
 	conditions []sluice.Condition
 	services   []*service
 	// priceFaults are the prices that prices leaves out.
@@ -114,9 +115,7 @@ func (g *Gateway) compile(s *sluice.Snapshot) (*state, error) {
 		models:   make(map[ref]*sluice.Model, len(s.Models)),
 		names:    newNames(),
 	}
-	for _, t := range s.Tenants {
-		c.disabled[t.Name] = t.Status == sluice.StatusDisabled
-	}
+	c.addTerms()
 	c.addModels()
 	c.addPrices()
 	c.addGroups()

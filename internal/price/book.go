@@ -158,6 +158,9 @@ func (b *Book) Version(number uint64) (v *Version, ok bool) {
 // must not be changed.
 func (v *Version) Price() sluice.Price { return v.price }
 
+// Asset is what the version's amounts are in.
+func (v *Version) Asset() string { return v.price.Asset }
+
 // Ref names the version and a group's multiplier; a multiplier of 0 is none.
 func (v *Version) Ref(m sluice.Multiplier) sluice.PriceRef {
 	if m == 0 {

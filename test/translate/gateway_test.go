@@ -111,7 +111,7 @@ func newPlane(t testing.TB, timeouts sluice.Timeouts, providers ...*sluice.Provi
 	key.Normalize()
 	snap.Keys = append(snap.Keys, key)
 	for _, name := range []string{"platform", "acme"} {
-		tenant := sluice.Tenant{Meta: meta(name, name)}
+		tenant := sluice.Tenant{Meta: meta(name, name), Spending: sluice.SpendingPostpaid, UnlimitedCredit: true}
 		tenant.Normalize()
 		snap.Tenants = append(snap.Tenants, tenant)
 	}
