@@ -238,6 +238,13 @@ type Completer interface {
 	Complete() bool
 }
 
+// Complete reports whether the piece that leg returned last ends the answer; see
+// [Completer]. Legs that wrap another one ask by it.
+func Complete(leg Leg) bool {
+	c, ok := leg.(Completer)
+	return ok && c.Complete()
+}
+
 // Retryable reports whether another target may mend the failure: connection
 // faults, timeouts, 429, 5xx, and faults of the operator's own credential do;
 // what the client got wrong does not.

@@ -8,12 +8,8 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/sse"
 )
 
-const (
-	// keptOut is the most memory that an idle buffer keeps.
-	keptOut = 64 << 10
-	// bytesUsual is the bytes of text for each token, for estimates.
-	bytesUsual = 4
-)
+// bytesUsual is the bytes of text for each token, for estimates.
+const bytesUsual = 4
 
 // chat is the leg of a conversation.
 type chat struct {
@@ -23,8 +19,9 @@ type chat struct {
 	writer  form.Writer
 	// events reads a stream; nil when the answer is whole.
 	events *peer.Events
-	// out is what the client gets next; until released it only grows.
-	out []byte
+	// out is what the client gets next; until released it only grows. Why the
+	// answer ended is kept back in it until it has.
+	out peer.Outbox
 	// released tells that content has come, given that some of it was given
 	// out.
 	released, given bool
@@ -88,7 +85,13 @@ func (c *chat) take(ev *form.Event) (err error) {
 		c.text += int64(len(ev.Text))
 	}
 	c.released = c.released || ev.Content()
-	c.out, err = c.writer.Write(c.out, ev)
+	switch {
+	case ev.Kind != form.EventFinish && ev.Content():
+		c.out.Release()
+	case ev.Kind == form.EventFinish && c.emitter.Finished():
+		c.out.Keep()
+	}
+	c.out.Bytes, err = c.writer.Write(c.out.Bytes, ev)
 	return err
 }
 
@@ -97,37 +100,29 @@ func (c *chat) Feed(b []byte) ([]byte, error) {
 	if c.fault != nil {
 		return nil, c.fault
 	}
-	c.recycle()
+	c.out.Recycle()
 	if c.events == nil {
 		return c.give(c.document.Hold(b))
 	}
 	return c.give(c.events.Push(b))
 }
 
-// recycle empties what has been given out.
-func (c *chat) recycle() {
-	if !c.given {
-		return
-	}
-	if cap(c.out) > keptOut {
-		c.out = nil
-	}
-	c.out = c.out[:0]
-}
-
-// give returns what is ready. What came before a fault is delivered first.
+// give returns what is ready. What came before a fault is delivered first, but
+// for an end that it contradicts.
 func (c *chat) give(err error) ([]byte, error) {
 	err = c.translate(err)
-	if err != nil && (!c.released || len(c.out) == 0) {
+	var ready []byte
+	if c.released {
+		ready = c.out.Take()
+	}
+	if len(ready) > 0 {
+		c.given, c.fault = true, err
+		return c.peer.Scrubber().Answer(ready), nil
+	}
+	if err != nil {
 		c.failed = !c.given
-		return nil, err
 	}
-	c.fault = err
-	if !c.released || len(c.out) == 0 {
-		return nil, nil
-	}
-	c.given = true
-	return c.peer.Scrubber().Answer(c.out), nil
+	return nil, err
 }
 
 // Finish implements [dialect.Leg].
@@ -135,7 +130,7 @@ func (c *chat) Finish() ([]byte, error) {
 	if c.fault != nil {
 		return nil, c.fault
 	}
-	c.recycle()
+	c.out.Recycle()
 	if err := c.end(); err != nil {
 		// Nobody asks again, so what came with the error goes with it.
 		c.failed = !c.given
@@ -151,8 +146,9 @@ func (c *chat) end() (err error) {
 	if !c.emitter.Finished() {
 		return peer.Broken("it ended before it was complete")
 	}
+	c.out.Release()
 	c.released = true
-	c.out, err = c.writer.End(c.out)
+	c.out.Bytes, err = c.writer.End(c.out.Bytes)
 	return err
 }
 

@@ -150,7 +150,7 @@ func TestStreamsAreGuarded(t *testing.T) {
 		pieces []string
 		want   string
 	}{
-		"nothing before content": {[]string{start, text, finish}, "|start part-start deltahi |part-stop finish |end"},
+		"nothing before content": {[]string{start, text, finish}, "|start part-start deltahi |part-stop |finish end"},
 		"error before content":   {[]string{start, "event: error\ndata: {\"error\":{\"type\":\"overloaded_error\"}}\n\n"}, "|PROVIDER_005"},
 		"rate limit inside":      {[]string{start, "data: {\"error\":{\"code\":429,\"message\":\"slow\"}}\n\n"}, "|PROVIDER_002"},
 		"client's fault inside":  {[]string{start, "data: {\"fault\":{\"error\":{\"code\":400,\"message\":\"no\"}}}\n\n"}, "|PROVIDER_006"},
@@ -158,18 +158,18 @@ func TestStreamsAreGuarded(t *testing.T) {
 		"content and error":      {[]string{text + "data: {\"error\":{\"code\":500}}\n\n"}, "start part-start deltahi |PROVIDER_005"},
 		"cut off":                {[]string{text}, "start part-start deltahi |PROVIDER_005"},
 		"cut within an event":    {[]string{text, "data: {\"fin"}, "start part-start deltahi ||PROVIDER_005"},
-		"split anywhere":         {[]string{"da", "ta: {\"text\":\"", "hi\"}\n", "\n" + finish}, "|||start part-start deltahi part-stop finish |end"},
+		"split anywhere":         {[]string{"da", "ta: {\"text\":\"", "hi\"}\n", "\n" + finish}, "|||start part-start deltahi part-stop |finish end"},
 		"no blank line":          {[]string{text, "data: {\"finish\":true}"}, "start part-start deltahi ||part-stop finish end"},
-		"behind [DONE]":          {[]string{text + finish + "data: [DONE]\n\n" + text, text}, "start part-start deltahi part-stop finish ||end"},
-		"behind the end":         {[]string{text + finish + text}, "start part-start deltahi part-stop finish |PROVIDER_005"},
-		"two ends":               {[]string{text + finish + finish}, "start part-start deltahi part-stop finish |end"},
-		"comments":               {[]string{": ping\n\n", text, ": ping\n\n", finish}, "|start part-start deltahi ||part-stop finish |end"},
+		"behind [DONE]":          {[]string{text + finish + "data: [DONE]\n\n" + text, text}, "start part-start deltahi part-stop ||finish end"},
+		"behind the end":         {[]string{text + finish + text}, "start part-start deltahi part-stop |PROVIDER_005"},
+		"two ends":               {[]string{text + finish + finish}, "start part-start deltahi part-stop |finish end"},
+		"comments":               {[]string{": ping\n\n", text, ": ping\n\n", finish}, "|start part-start deltahi ||part-stop |finish end"},
 		"a document":             {[]string{`{"text":"hi","finish":true}`}, "|PROVIDER_005"},
 		"an error document":      {[]string{`[{"error":{"code":429}}]`}, "|PROVIDER_002"},
 		"garbage":                {[]string{"\x00\x01"}, "PROVIDER_005"},
 		"broken JSON":            {[]string{text, "data: {]\n\n"}, "start part-start deltahi |PROVIDER_005"},
 		"silence":                {nil, "PROVIDER_005"},
-		"credential":             {[]string{"data: {\"text\":\"" + secret + "\"}\n\n", finish}, "start part-start delta" + strings.Repeat("*", len(secret)) + " |part-stop finish |end"},
+		"credential":             {[]string{"data: {\"text\":\"" + secret + "\"}\n\n", finish}, "start part-start delta" + strings.Repeat("*", len(secret)) + " |part-stop |finish end"},
 	} {
 		if got := answer(open(t, dialect.OpChat, true, false), "text/event-stream", c.pieces...); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, c.want)

@@ -58,6 +58,10 @@ func (e *exchange) Request(call *sluice.Call) error {
 // Outbound implements [dialect.Leg]: the peer is on the network.
 func (e *exchange) Outbound() sluice.Outbound { return nil }
 
+// Complete implements [dialect.Completer]: a translated answer is ended by
+// Finish, whatever its own protocol said before.
+func (e *exchange) Complete() bool { return false }
+
 // Failure implements [dialect.Leg].
 func (e *exchange) Failure(h *sluice.RespHead, body []byte) *sluice.Error {
 	e.failed = true

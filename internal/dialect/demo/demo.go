@@ -152,6 +152,9 @@ type leg struct {
 	outbound *outbound
 }
 
+// Complete implements [dialect.Completer].
+func (l *leg) Complete() bool { return dialect.Complete(l.Leg) }
+
 // Outbound implements [dialect.Leg]; a leg that answers by itself needs no
 // provider.
 func (l *leg) Outbound() sluice.Outbound {

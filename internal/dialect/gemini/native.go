@@ -36,6 +36,9 @@ func (l *arrayLeg) Feed(b []byte) ([]byte, error) { return l.note(l.Leg.Feed(b))
 // Finish implements [dialect.Leg].
 func (l *arrayLeg) Finish() ([]byte, error) { return l.note(l.Leg.Finish()) }
 
+// Complete implements [dialect.Completer].
+func (l *arrayLeg) Complete() bool { return dialect.Complete(l.Leg) }
+
 func (l *arrayLeg) note(b []byte, err error) ([]byte, error) {
 	l.asked.begun = l.asked.begun || len(b) > 0
 	return b, err

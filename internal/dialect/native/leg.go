@@ -12,8 +12,6 @@ import (
 const (
 	// maxLifecycle is how much is held back while no content has come.
 	maxLifecycle = 64 << 10
-	// keptOut is the most memory that an idle buffer keeps.
-	keptOut = 64 << 10
 	// bytesUsual is the bytes of text for each token, for estimates.
 	bytesUsual = 4
 )
@@ -28,8 +26,9 @@ type leg struct {
 	// events reads a stream; nil when the answer is whole.
 	events   *peer.Events
 	document peer.Document
-	// out is what the client gets next; until released it only grows.
-	out []byte
+	// out is what the client gets next; until released it only grows. What may
+	// be the end is kept back in it.
+	out peer.Outbox
 	// released tells that content has come, given that some of it was given
 	// out, ended that the answer may end here, closed that it did.
 	released, given, ended, closed bool
@@ -42,7 +41,10 @@ type leg struct {
 	failed bool
 }
 
-var _ dialect.Leg = (*leg)(nil)
+var (
+	_ dialect.Leg       = (*leg)(nil)
+	_ dialect.Completer = (*leg)(nil)
+)
 
 // Request implements [dialect.Leg].
 func (l *leg) Request(call *sluice.Call) error {
@@ -101,8 +103,14 @@ func (l *leg) take(ev *sse.Event, data []byte) error {
 	if !peer.Plausible(&l.reading.Usage) {
 		l.reading.Usage, l.reading.Stated = before.Usage, before.Stated
 	}
+	if class == Content || class == Closed || l.reading.Text > before.Text {
+		l.out.Release() // what looked like the end was not, or here it is
+	}
+	if class == Last {
+		l.out.Keep()
+	}
 	l.pass(ev, data)
-	l.released = l.released || class != Lifecycle || len(l.out) > maxLifecycle+l.request.Echo
+	l.released = l.released || class != Lifecycle || len(l.out.Bytes) > maxLifecycle+l.request.Echo
 	l.ended = l.ended || class == Last || class == Closed
 	l.closed = class == Closed
 	return nil
@@ -110,12 +118,13 @@ func (l *leg) take(ev *sse.Event, data []byte) error {
 
 // pass hands an event on.
 func (l *leg) pass(ev *sse.Event, data []byte) {
+	to := &l.out.Bytes
 	if !l.request.Array {
-		l.out = append(l.out, ev.Raw...)
+		*to = append(*to, ev.Raw...)
 		if bytes.HasSuffix(ev.Raw, []byte("\n\r")) {
 			// The line feed of the last CRLF comes late and alone; readers that
 			// look for whole line ends need it here.
-			l.out = append(l.out, '\n')
+			*to = append(*to, '\n')
 		}
 		return
 	}
@@ -124,7 +133,7 @@ func (l *leg) pass(ev *sse.Event, data []byte) {
 		separator = "["
 	}
 	l.elements++
-	l.out = append(append(l.out, separator...), data...)
+	*to = append(append(*to, separator...), data...)
 }
 
 // Feed implements [dialect.Leg].
@@ -137,34 +146,34 @@ func (l *leg) Feed(b []byte) ([]byte, error) {
 		l.failed = err != nil
 		return nil, err
 	}
-	l.recycle()
-	return l.give(l.events.Push(b))
+	l.out.Recycle()
+	err := l.events.Push(b)
+	if l.closed {
+		err = nil // nothing follows the end, no fault either
+	}
+	return l.give(err)
 }
 
-// recycle empties what has been given out.
-func (l *leg) recycle() {
-	if !l.given {
-		return
-	}
-	if cap(l.out) > keptOut {
-		l.out = nil
-	}
-	l.out = l.out[:0]
-}
-
-// give returns what is ready. What came before a fault is delivered first.
+// give returns what is ready. What came before a fault is delivered first, but
+// for an end that it contradicts.
 func (l *leg) give(err error) ([]byte, error) {
-	if err != nil && (!l.released || len(l.out) == 0) {
+	var ready []byte
+	if l.released {
+		ready = l.out.Take()
+	}
+	if len(ready) > 0 {
+		l.given, l.fault = true, err
+		return l.peer.Scrubber().Answer(ready), nil
+	}
+	if err != nil {
 		l.failed = !l.given
-		return nil, err
 	}
-	l.fault = err
-	if !l.released || len(l.out) == 0 {
-		return nil, nil
-	}
-	l.given = true
-	return l.peer.Scrubber().Answer(l.out), nil
+	return nil, err
 }
+
+// Complete implements [dialect.Completer]. Answers whose protocol has no end of
+// its own end with Finish.
+func (l *leg) Complete() bool { return l.closed && l.given }
 
 // Finish implements [dialect.Leg].
 func (l *leg) Finish() ([]byte, error) {
@@ -174,7 +183,7 @@ func (l *leg) Finish() ([]byte, error) {
 	if l.events == nil {
 		return l.finishWhole()
 	}
-	l.recycle()
+	l.out.Recycle()
 	if err := l.finishStream(); err != nil {
 		// Nobody asks again, so what came with the error goes with it.
 		l.failed = !l.given
@@ -199,15 +208,16 @@ func (l *leg) finishWhole() ([]byte, error) {
 }
 
 func (l *leg) finishStream() error {
-	if err := l.events.End(); err != nil {
+	if err := l.events.End(); err != nil && !l.closed {
 		return err
 	}
 	if !l.ended {
 		return peer.Broken("it ended before it was complete")
 	}
 	if l.request.Array {
-		l.out = append(l.out, ']')
+		l.out.Bytes = append(l.out.Bytes, ']')
 	}
+	l.out.Release()
 	l.released = true
 	return nil
 }

@@ -51,7 +51,9 @@ const (
 	Lifecycle Class = iota
 	// Content is something a user would see.
 	Content
-	// Last is content behind which the answer may end.
+	// Last is an event behind which the answer may end, whether it brings content
+	// or not. It is kept back until content follows or the answer ends: usage may
+	// still come.
 	Last
 	// Closed is the end: nothing that follows is passed on.
 	Closed

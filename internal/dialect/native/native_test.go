@@ -87,6 +87,8 @@ func answer(leg dialect.Leg, contentType string, pieces ...string) string {
 // invent an end or leak a credential.
 func TestStreamsPassAndAreGuarded(t *testing.T) {
 	const life, content, closed = "event: life\ndata: {}\n\n", "event: content\r\ndata: {\"text\":\"hi\"}\r\n\r\n", "event: closed\ndata: {}\n\n"
+	const last, more = "event: last\ndata: {}\n\n", "event: last\ndata: {\"text\":\"more\"}\n\n"
+	big := "event: last\ndata: {\"text\":\"" + strings.Repeat("x", 65<<10) + "\"}\n\n"
 	for name, c := range map[string]struct {
 		pieces []string
 		want   string
@@ -97,7 +99,13 @@ func TestStreamsPassAndAreGuarded(t *testing.T) {
 		"error before content": {[]string{life, "data: {\"error\":{\"code\":429}}\n\n"}, "|PROVIDER_002"},
 		"error after content":  {[]string{content, "data: {\"error\":{\"code\":429}}\n\n"}, content + "|PROVIDER_002"},
 		"cut off":              {[]string{content}, content + "|PROVIDER_005"},
-		"may end":              {[]string{"event: last\ndata: {}\n\n"}, "event: last\ndata: {}\n\n|"},
+		"may end":              {[]string{last}, "|" + last},
+		"may end, and does":    {[]string{content, last, life, closed}, content + "||" + "|" + last + life + closed + "|"},
+		"may end, and goes on": {[]string{last, content, last, closed}, "|" + last + content + "||" + last + closed + "|"},
+		"ends again":           {[]string{content + last, last, more, closed}, content + "||" + last + last + "|" + more + closed + "|"},
+		"a big end":            {[]string{big}, big + "|"},
+		"error behind the end": {[]string{content + closed + "data: {\"error\":{\"code\":500}}\n\n"}, content + closed + "|"},
+		"error, not the end":   {[]string{content, last + "data: {\"error\":{\"code\":500}}\n\n"}, content + "|PROVIDER_005"},
 		"two ends":             {[]string{content + closed, closed}, content + closed + "||"},
 		"comments":             {[]string{":\n\n", content + closed}, "|" + content + closed + "|"},
 		"credential":           {[]string{"event: content\ndata: {\"text\":\"" + secret + "\"}\n\n" + closed}, "event: content\ndata: {\"text\":\"" + strings.Repeat("*", len(secret)) + "\"}\n\n" + closed + "|"},

@@ -18,6 +18,8 @@ const (
 	maxPicture = 16 << 20
 	// maxLifecycle is how much is held back while no content has come.
 	maxLifecycle = 64 << 10
+	// maxEnding is how much is kept back of what may be the end.
+	maxEnding = 64 << 10
 	// maxShared bounds what is remembered of the beginning of an event.
 	maxShared = 1 << 10
 )
@@ -47,6 +49,11 @@ type events struct {
 	begun  bool
 	// refusal collects a document that came in place of a stream.
 	refusal *document
+	// ending is where in out, or in run, begins what is kept back because it may
+	// be the end behind which only usage follows; noEnding when nothing is. tail is
+	// what was kept back of the pieces before.
+	ending int
+	tail   []byte
 	// shared is how the last event began, up to its delta, if nothing there
 	// matters.
 	shared []byte
@@ -55,10 +62,15 @@ type events struct {
 	// answered tells that a chunk came at all, finished that one said why it
 	// ended, done that [DONE] came; dropped that the last event was kept back.
 	answered, finished, done, dropped bool
-	stated                            sluice.Usage
-	isStated                          bool
-	tokens                            int64
+	// ends counts the typed events that end an answer.
+	ends     int64
+	stated   sluice.Usage
+	isStated bool
+	tokens   int64
 }
+
+// noEnding is the place of an end that has not come.
+const noEnding = -1
 
 // start begins another answer; nil drops the last.
 func (e *events) start(l *leg) {
@@ -66,7 +78,7 @@ func (e *events) start(l *leg) {
 	if cap(e.out) > keptHeld {
 		e.out = nil
 	}
-	*e = events{leg: l, scanner: e.scanner, out: e.out[:0], shared: e.shared[:0]}
+	*e = events{leg: l, scanner: e.scanner, out: e.out[:0], tail: e.tail[:0], shared: e.shared[:0], ending: noEnding}
 	if l == nil {
 		return
 	}
@@ -80,6 +92,16 @@ func (e *events) delivered() bool { return e.given }
 func (e *events) usage() (sluice.Usage, bool) { return e.stated, e.isStated }
 
 func (e *events) output() int64 { return e.tokens }
+
+// complete reports whether the client has been given the end: [DONE], or of typed
+// events the last one of each answer.
+func (e *events) complete() bool {
+	ended := e.done
+	if !e.chunks {
+		ended = e.ends >= max(1, e.leg.asked.ask.Choices)
+	}
+	return ended && e.given && e.fault == nil
+}
 
 func (e *events) feed(b []byte) ([]byte, error) {
 	if e.fault != nil {
@@ -117,11 +139,13 @@ func (e *events) begin(b []byte) error {
 	return peer.Broken("it is not a stream of events")
 }
 
-// recycle empties what has been given out.
+// recycle empties what has been given out; what was kept back is next.
 func (e *events) recycle() {
 	e.run = nil
 	if e.released {
-		e.out = e.out[:0]
+		e.out = append(e.out[:0], e.tail...)
+		e.tail = e.tail[:0]
+		e.ending = min(e.ending, 0)
 	}
 	e.direct = e.released
 }
@@ -143,12 +167,46 @@ func (e *events) drain() error {
 	return nil
 }
 
-// give returns what is ready. What came before a fault is delivered first.
-func (e *events) give(err error) ([]byte, error) {
-	out := e.out
+// ready is what has come and not been given.
+func (e *events) ready() []byte {
 	if e.run != nil {
-		out = e.run
+		return e.run
 	}
+	return e.out
+}
+
+// keep returns what is ready without what may be the end.
+func (e *events) keep() []byte {
+	ready := e.ready()
+	if !e.released || e.ending == noEnding {
+		return ready
+	}
+	if len(ready)-e.ending > maxEnding {
+		e.ending = noEnding
+		return ready
+	}
+	e.tail = append(e.tail[:0], ready[e.ending:]...)
+	return ready[:e.ending]
+}
+
+// place finds out where the end is: behind the event that says why a choice ended
+// only usage may follow, unless text of another one does.
+func (e *events) place(m *marks) {
+	if !e.chunks {
+		return
+	}
+	if m.size > 0 {
+		e.ending = noEnding
+	}
+	if m.finished && e.ending == noEnding {
+		e.ending = len(e.ready())
+	}
+}
+
+// give returns what is ready. What came before a fault is delivered first, but
+// for an end that it contradicts.
+func (e *events) give(err error) ([]byte, error) {
+	out := e.keep()
 	if err != nil && (!e.released || len(out) == 0) {
 		return nil, err
 	}
@@ -214,7 +272,7 @@ func (e *events) takeDone(ev *sse.Event) error {
 	if !e.answered {
 		return peer.Broken("it is done before it began")
 	}
-	e.done, e.released = true, true
+	e.done, e.released, e.ending = true, true, noEnding
 	e.pass(ev)
 	return nil
 }
@@ -227,6 +285,7 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 	m := e.findMarks(data)
 	if e.released && !m.suspect && m.usage.Kind != jsonscan.Object {
 		e.measure(data, &m)
+		e.place(&m)
 		e.pass(ev)
 		return nil
 	}
@@ -243,6 +302,7 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 	}
 	e.measure(data, &m)
 	e.released = e.released || c.content
+	e.place(&m)
 	e.pass(ev)
 	return nil
 }
@@ -305,11 +365,7 @@ func visible(data []byte, choice jsonscan.Value) bool {
 	for m := choice.Members(data); m.Next(); {
 		v := m.Value()
 		switch string(m.Key()) {
-		case "finish_reason":
-			if v.Kind == jsonscan.String {
-				return true
-			}
-		case "text":
+		case "finish_reason", "text":
 			if holds(data, v) {
 				return true
 			}
@@ -351,7 +407,10 @@ func (e *events) measure(data []byte, m *marks) {
 	e.answered = true
 	if !e.chunks {
 		kind, _ := jsonscan.Span(data, m.kind)
-		e.finished = e.finished || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
+		if strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done") {
+			e.finished = true
+			e.ends++
+		}
 		return
 	}
 	e.finished = e.finished || m.finished
@@ -394,7 +453,7 @@ func (e *events) finish() ([]byte, error) {
 		e.own()
 		e.out = append(e.out, doneEvent...)
 	}
-	e.released = true
+	e.released, e.ending = true, noEnding
 	return e.give(nil)
 }
 

@@ -23,9 +23,15 @@ type leg struct {
 	// failed tells that the answer turned out to be none before a byte of it
 	// was delivered, so that nothing is to be charged.
 	failed bool
+	// length is how long the client was told the answer is, -1 when it was not;
+	// sent is how much of it was returned.
+	length, sent int64
 }
 
-var _ dialect.Leg = (*leg)(nil)
+var (
+	_ dialect.Leg       = (*leg)(nil)
+	_ dialect.Completer = (*leg)(nil)
+)
 
 // answer is one kind of success, read in pieces. Both methods return bytes or
 // an error, never both.
@@ -43,6 +49,7 @@ type answer interface {
 // start begins an attempt.
 func (l *leg) start(a *asked, p *plan, account dialect.Account) {
 	l.asked, l.plan, l.account, l.answer, l.failed = a, p, account, nil, false
+	l.length, l.sent = -1, 0
 }
 
 // drop forgets what belongs to an exchange.
@@ -78,6 +85,7 @@ func (l *leg) Begin(h *sluice.RespHead, out *sluice.RespHead) error {
 	if _, streamed := l.answer.(*events); streamed {
 		out.ContentLength = -1
 	}
+	l.length = out.ContentLength
 	out.Fields.Reset()
 	out.Fields.Add("Content-Type", contentType)
 	peer.PassFields(&h.Fields, &out.Fields)
@@ -138,7 +146,17 @@ func (l *leg) deliver(out []byte, err error) ([]byte, error) {
 		l.failed = !l.answer.delivered()
 		return nil, err
 	}
+	l.sent += int64(len(out))
 	return out, nil
+}
+
+// Complete implements [dialect.Completer]: a stream says that it is done, and of
+// an answer of stated length the client knows itself.
+func (l *leg) Complete() bool {
+	if l.answer == &l.events {
+		return l.events.complete()
+	}
+	return l.length > 0 && l.sent >= l.length
 }
 
 // Usage implements [dialect.Leg].

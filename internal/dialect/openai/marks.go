@@ -63,7 +63,8 @@ func (m *marks) member(data, name []byte, at int) int {
 	case ends(name, `"type"`):
 		first(data, at, &m.kind)
 	case ends(name, `"finish_reason"`):
-		m.finished = m.finished || jsonscan.At(data, at).Kind == jsonscan.String
+		v := jsonscan.At(data, at) // "" is how some relays say null
+		m.finished = m.finished || v.Kind == jsonscan.String && v.End-v.Start > len(`""`)
 	case ends(name, `"text"`):
 		if v := jsonscan.At(data, at); !m.sized && v.Kind == jsonscan.String {
 			m.size, m.sized = textSize(v), true
