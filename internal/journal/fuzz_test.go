@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/sluicegate/sluice/internal/journal"
@@ -91,3 +92,30 @@ func (f *memoryFile) ReadAt(b []byte, off int64) (int, error) {
 func (f *memoryFile) Size() (int64, error) { return int64(len(f.content)), nil }
 func (f *memoryFile) Sync() error          { return nil }
 func (f *memoryFile) Close() error         { return nil }
+
+// FuzzDecodeBatch decodes what other processes post: it must not panic, must keep
+// numbers in order, and what it accepts must survive another journey unchanged.
+func FuzzDecodeBatch(f *testing.F) {
+	open, end := openEntry(1), posting(1, journal.Terminal, 6)
+	open.Seq, end.Seq = 1, 2
+	lost := journal.Entry{Seq: 3, Kind: journal.Lost, Through: 9}
+	f.Add(journal.AppendBatch(nil, []journal.Entry{*open, *end, lost}))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		entries, err := journal.DecodeBatch(b)
+		if err != nil {
+			return
+		}
+		last := journal.Seq(0)
+		for _, e := range entries {
+			if e.Seq <= last {
+				t.Fatalf("%s follows %s", e.Seq, last)
+			}
+			last = max(e.Seq, e.Through)
+		}
+		again, err := journal.DecodeBatch(journal.AppendBatch(nil, entries))
+		if err != nil || !reflect.DeepEqual(again, entries) {
+			t.Fatalf("%+v came back as %+v, %v", entries, again, err)
+		}
+	})
+}

@@ -123,11 +123,12 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// planeClient posts JSON to the other plane.
+// planeClient posts to the other plane and reads JSON from it.
 type planeClient struct {
-	url   string
-	token string
-	http  *http.Client
+	url         string
+	token       string
+	http        *http.Client
+	contentType string // of what is posted
 }
 
 // newPlaneClient checks address and token.
@@ -142,7 +143,7 @@ func newPlaneClient(base, path, token string, client *http.Client) (planeClient,
 	if client == nil {
 		client = &http.Client{Timeout: planeTimeout}
 	}
-	return planeClient{url: strings.TrimRight(base, "/") + path, token: token, http: client}, nil
+	return planeClient{url: strings.TrimRight(base, "/") + path, token: token, http: client, contentType: "application/json"}, nil
 }
 
 // post sends a body once. An error carries the code that the other side gave,
@@ -153,7 +154,7 @@ func (c planeClient) post(ctx context.Context, body []byte, into any) error {
 		return fmt.Errorf("post to control: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", c.contentType)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return sluice.Errorf(sluice.CodeUnavailable, "control cannot be reached").After(1).Because(err)

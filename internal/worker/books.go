@@ -1,0 +1,190 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/journal"
+	"github.com/sluicegate/sluice/internal/ledger"
+)
+
+// Owned is a ledger that this process, and no other, keeps.
+type Owned struct {
+	Book   *ledger.Book
+	Poster *ledger.Poster
+	// Renew says once more that the ledger is ours; nil where nobody can take it.
+	// [sluice.CodeConflict] means that another process has it.
+	Renew func(ctx context.Context) error
+	// Close gives the ledger up, so that another process need not wait.
+	Close func(ctx context.Context) error
+}
+
+// BooksConfig configures [Books].
+type BooksConfig struct {
+	// Records keeps the records that journals carry; required.
+	Records Records
+	// Own takes the ledger for this process and loads it; required.
+	// [sluice.CodeUnavailable] while another process has it.
+	Own func(ctx context.Context) (*Owned, error)
+	// Verify proves the whole ledger from its transfers and returns how many there
+	// were; nil leaves the nightly check out.
+	Verify func(ctx context.Context) (transfers int, found []ledger.Violation, err error)
+	// Alarm writes an event for an operator into the outbox; nil only logs.
+	Alarm func(ctx context.Context, alarm Alarm) error
+	// Grace is how long after its deadline a hold counts as a violation; 0 means
+	// 1 min.
+	Grace time.Duration
+	// Now is the clock; required.
+	Now func() time.Time
+	// Log is where faults go; required.
+	Log *slog.Logger
+}
+
+// Books is where every journal ends: it keeps the records that entries carry and
+// has the ledger book them. It implements [journal.Transport] and is safe for
+// concurrent use.
+type Books struct {
+	cfg   BooksConfig
+	owned atomic.Pointer[Owned]
+	// owning is held while the ledger is taken or given up.
+	owning sync.Mutex
+	retry  patience
+	watch  watch
+}
+
+var _ journal.Transport = (*Books)(nil)
+
+// NewBooks returns books that own no ledger until [Books.Open] or [Books.Run].
+func NewBooks(cfg BooksConfig) *Books {
+	cfg.Grace = orDefault(cfg.Grace, time.Minute)
+	return &Books{cfg: cfg}
+}
+
+// Open takes the ledger now. [sluice.CodeUnavailable] means that another process
+// has it; [Books.Run] goes on trying.
+func (b *Books) Open(ctx context.Context) error {
+	b.owning.Lock()
+	defer b.owning.Unlock()
+	if b.owned.Load() != nil {
+		return nil
+	}
+	o, err := b.cfg.Own(ctx)
+	if err != nil {
+		return fmt.Errorf("taking the ledger: %w", err)
+	}
+	b.owned.Store(o)
+	return nil
+}
+
+// Book is the ledger in memory, or nil while this process does not own it.
+func (b *Books) Book() *ledger.Book {
+	if o := b.owned.Load(); o != nil {
+		return o.Book
+	}
+	return nil
+}
+
+// Poster books direct transfers, or is nil while this process does not own the
+// ledger.
+func (b *Books) Poster() *ledger.Poster {
+	if o := b.owned.Load(); o != nil {
+		return o.Poster
+	}
+	return nil
+}
+
+// lose forgets a ledger that another process has taken: what its book promised
+// is decided by the other one from now on.
+func (b *Books) lose(o *Owned, reason error) {
+	if b.owned.CompareAndSwap(o, nil) {
+		b.cfg.Log.Warn("another process has the ledger now; spending with a limit waits until this one gets it back", "reason", reason)
+	}
+}
+
+// Close gives the ledger up; what is not committed comes again from journals.
+func (b *Books) Close(ctx context.Context) error {
+	b.owning.Lock()
+	defer b.owning.Unlock()
+	o := b.owned.Swap(nil)
+	if o == nil || o.Close == nil {
+		return nil
+	}
+	return o.Close(ctx)
+}
+
+// Send implements [journal.Transport]: records first, then the ledger, both
+// idempotent, so that whatever fails between is made good when the entries come
+// again. While the store fails, it is left alone for the pause that is due.
+func (b *Books) Send(ctx context.Context, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
+	o := b.owned.Load()
+	if o == nil {
+		return 0, sluice.Errorf(sluice.CodeUnavailable, "this process does not have the ledger").After(1)
+	}
+	if err := b.retry.wait(b.cfg.Now()); err != nil {
+		return 0, err
+	}
+	applied, err := b.receive(ctx, o, id, after, entries)
+	b.outcome(ctx, o, failure{journal: id, after: after, entries: len(entries)}, err)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	if n := len(entries); n > 0 {
+		b.watch.applied(n, b.cfg.Now().Sub(entries[0].At))
+	}
+	return applied, nil
+}
+
+// receive stores records, then facts.
+func (b *Books) receive(ctx context.Context, o *Owned, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
+	if records := b.records(id, entries); len(records) > 0 {
+		if err := b.cfg.Records.InsertRecords(ctx, records); err != nil {
+			return 0, fmt.Errorf("storing %d records: %w", len(records), err)
+		}
+	}
+	facts := make([]ledger.Fact, len(entries))
+	for i := range entries {
+		facts[i] = factOf(&entries[i])
+	}
+	position, err := o.Poster.Receive(ctx, id, uint64(after), facts)
+	return journal.Seq(position), err
+}
+
+// records are those that entries end their requests with.
+func (b *Books) records(id string, entries []journal.Entry) (list []sluice.Record) {
+	for i := range entries {
+		e := &entries[i]
+		r, ok, err := recordOf(e)
+		if err != nil {
+			b.watch.unreadable.Add(1)
+			b.cfg.Log.Error("a journal's record cannot be read; one was made from its posting", "journal", id, "seq", e.Seq.String(), "request", e.Request.String(), "error", err)
+		}
+		if e.Kind == journal.Lost {
+			b.watch.lost.Add(1)
+			b.cfg.Log.Error("journal entries are lost", "journal", id, "from", e.Seq.String(), "through", e.Through.String())
+		}
+		if ok {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// unavailable tells a shipper to come again, and keeps the cause for the log.
+func unavailable(err error) error {
+	if sluice.CodeOf(err) == sluice.CodeUnavailable {
+		return err
+	}
+	return sluice.Errorf(sluice.CodeUnavailable, "the books cannot take entries now").After(1).Because(err)
+}
+
+// lost reports whether an error of the store means that it has another owner.
+func lost(err error) bool {
+	var e *sluice.Error
+	return errors.As(err, &e) && e.Code == sluice.CodeConflict
+}

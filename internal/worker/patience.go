@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/journal"
+)
+
+// How the books come back to a store that fails: pauses from firstPause, doubled
+// up to lastPause. After alarmAfter an operator is called, and it goes on at
+// lastPause.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+	alarmAfter = time.Hour
+)
+
+// failure is what could not be booked.
+type failure struct {
+	journal string
+	after   journal.Seq
+	entries int
+}
+
+// Alarm is what an operator needs to know of books that have not come to
+// terms with their store for an hour.
+type Alarm struct {
+	// Since is when it began to fail, Tries how often it was tried.
+	Since time.Time `json:"since"`
+	Tries int       `json:"tries"`
+	// Journal and After say which entries wait, Entries how many were tried last;
+	// they are empty when what fails is not a journal's.
+	Journal string `json:"journal,omitempty"`
+	After   uint64 `json:"after,omitempty"`
+	Entries int    `json:"entries,omitempty"`
+	// Transfers are in memory and not in the store.
+	Uncommitted int `json:"uncommitted"`
+	// Reason is the store's latest error, Remedy what to do.
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy"`
+}
+
+// patience spaces attempts.
+type patience struct {
+	mu      sync.Mutex
+	since   time.Time // of the first failure; zero while it works
+	next    time.Time
+	pause   time.Duration
+	tries   int
+	last    error
+	alarmed bool
+}
+
+// wait refuses while the pause after a failure is not over.
+func (p *patience) wait(now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.since.IsZero() || !now.Before(p.next) {
+		return nil
+	}
+	seconds := int((p.next.Sub(now) + time.Second - 1) / time.Second)
+	return sluice.Errorf(sluice.CodeUnavailable, "the books cannot be written now").After(seconds).Because(p.last)
+}
+
+// note takes the outcome of an attempt. due says that an operator is to be
+// called, which happens once for each time of failure.
+func (p *patience) note(now time.Time, err error) (due bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.since, p.next, p.pause, p.tries, p.last, p.alarmed = time.Time{}, time.Time{}, 0, 0, nil, false
+		return false
+	}
+	if p.since.IsZero() {
+		p.since = now
+	}
+	p.pause = min(max(2*p.pause, firstPause), lastPause)
+	p.next, p.last = now.Add(p.pause), err
+	p.tries++
+	if p.alarmed || now.Sub(p.since) < alarmAfter {
+		return false
+	}
+	p.alarmed = true
+	return true
+}
+
+// state is what a status tells.
+func (p *patience) state() (since time.Time, tries int, alarmed bool, last error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since, p.tries, p.alarmed, p.last
+}
+
+// remedy is what an operator can do about books that cannot be written.
+const remedy = "Look at the database (reachable, disk, locks). Nothing is lost: entries wait in the gateways' journals, and booking goes on by itself once the store answers. Compare afterwards with `sluice ledger verify --journal FOLDER`."
+
+// outcome notes how booking went and calls an operator after an hour.
+func (b *Books) outcome(ctx context.Context, o *Owned, f failure, err error) {
+	if ctx.Err() != nil && err != nil {
+		return // whoever asked went away; that says nothing of the store
+	}
+	if lost(err) {
+		b.lose(o, err)
+		return
+	}
+	if err != nil {
+		b.cfg.Log.Error("the books cannot be written; it is tried again", "journal", f.journal, "after", f.after.String(), "entries", f.entries, "error", err)
+	}
+	if !b.retry.note(b.cfg.Now(), err) {
+		return
+	}
+	b.alarm(ctx, o, f)
+}
+
+// alarm calls an operator.
+func (b *Books) alarm(ctx context.Context, o *Owned, f failure) {
+	since, tries, _, last := b.retry.state()
+	a := Alarm{
+		Since: since.UTC(), Tries: tries, Journal: f.journal, After: uint64(f.after), Entries: f.entries,
+		Uncommitted: o.Book.Check(b.cfg.Now(), b.cfg.Grace).Uncommitted, Reason: last.Error(), Remedy: remedy,
+	}
+	b.cfg.Log.Error("ALARM: the books have not been written for an hour", "since", a.Since, "tries", a.Tries, "journal", a.Journal, "after", f.after.String(),
+		"entries", a.Entries, "uncommitted", a.Uncommitted, "reason", a.Reason, "remedy", a.Remedy)
+	if b.cfg.Alarm == nil {
+		return
+	}
+	if err := b.cfg.Alarm(ctx, a); err != nil {
+		b.cfg.Log.Error("the alarm could not be written to the outbox", "error", err)
+	}
+}

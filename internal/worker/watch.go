@@ -1,0 +1,192 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicegate/sluice/internal/ledger"
+)
+
+// How often the books look after themselves.
+const (
+	tick = time.Second
+	// checkEvery spaces the continuous check, which holds the book's lock for as
+	// long as it reads every account.
+	checkEvery = 10 * time.Second
+	// fullHour is when the whole ledger is proven, in UTC.
+	fullHour = 3
+	// maxListed bounds the violations that a status lists.
+	maxListed = 100
+)
+
+// watch is what the books know of their own condition.
+type watch struct {
+	entries    atomic.Uint64
+	batches    atomic.Uint64
+	lagNanos   atomic.Int64
+	unreadable atomic.Uint64
+	lost       atomic.Uint64
+
+	mu      sync.Mutex
+	figures ledger.Figures
+	checked time.Time
+	full    FullCheck
+}
+
+// applied counts entries that are booked.
+func (w *watch) applied(n int, lag time.Duration) {
+	w.entries.Add(uint64(n))
+	w.batches.Add(1)
+	w.lagNanos.Store(int64(max(lag, 0)))
+}
+
+// FullCheck is the latest proof of the whole ledger.
+type FullCheck struct {
+	At         time.Time
+	Took       time.Duration
+	Transfers  int
+	Violations []ledger.Violation
+	// Problem says why it could not be done; empty when it was.
+	Problem string
+}
+
+// BooksStatus is the condition of the books.
+type BooksStatus struct {
+	// Owner says that this process has the ledger.
+	Owner bool
+	// Figures are of the latest continuous check, made at Checked.
+	Figures ledger.Figures
+	Checked time.Time
+	Full    FullCheck
+	// Entries and Batches were booked since the start; Lag is how long the oldest
+	// entry of the latest batch had waited.
+	Entries, Batches uint64
+	Lag              time.Duration
+	// Unreadable records were made anew from their postings; Lost runs of entries
+	// were reported by journals.
+	Unreadable, Lost uint64
+	// Since is when booking began to fail, zero while it works; Alarmed says that
+	// an operator was called.
+	Since   time.Time
+	Tries   int
+	Alarmed bool
+	Problem string
+}
+
+// Status returns the condition of the books.
+func (b *Books) Status() BooksStatus {
+	w := &b.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := BooksStatus{
+		Owner: b.owned.Load() != nil, Figures: w.figures, Checked: w.checked, Full: w.full,
+		Entries: w.entries.Load(), Batches: w.batches.Load(), Lag: time.Duration(w.lagNanos.Load()),
+		Unreadable: w.unreadable.Load(), Lost: w.lost.Load(),
+	}
+	var last error
+	if s.Since, s.Tries, s.Alarmed, last = b.retry.state(); last != nil {
+		s.Problem = last.Error()
+	}
+	return s
+}
+
+// Run looks after the ledger once a second until ctx ends: it takes it when it
+// can be had, expires holds and grants, and checks the invariants.
+func (b *Books) Run(ctx context.Context) {
+	var full sync.WaitGroup // proofs of the whole; ended by ctx
+	defer full.Wait()
+	said := ""
+	next := nextFull(b.cfg.Now())
+	every(ctx, tick, func() {
+		if err := b.Open(ctx); err != nil {
+			if text := err.Error(); text != said && ctx.Err() == nil {
+				b.cfg.Log.Warn("this process does not have the ledger; it is tried again every second", "error", err)
+				said = text
+			}
+			return
+		}
+		said = ""
+		b.look(ctx)
+		if b.cfg.Verify != nil && !b.cfg.Now().Before(next) {
+			next = nextFull(b.cfg.Now())
+			full.Go(func() { b.VerifyNow(ctx) })
+		}
+	})
+}
+
+// nextFull is the next time of the nightly proof.
+func nextFull(now time.Time) time.Time {
+	now = now.UTC()
+	next := time.Date(now.Year(), now.Month(), now.Day(), fullHour, 0, 0, 0, time.UTC)
+	if !next.After(now) {
+		next = next.AddDate(0, 0, 1)
+	}
+	return next
+}
+
+// look is one round.
+func (b *Books) look(ctx context.Context) {
+	o := b.owned.Load()
+	if o == nil {
+		return
+	}
+	if o.Renew != nil {
+		if err := o.Renew(ctx); lost(err) {
+			b.lose(o, err)
+			return
+		}
+	}
+	now := b.cfg.Now()
+	if b.retry.wait(now) == nil {
+		b.outcome(ctx, o, failure{}, o.Poster.Expire(ctx))
+	}
+	if now.Sub(b.lastCheck()) >= checkEvery {
+		b.check(ctx, o, now)
+	}
+}
+
+func (b *Books) lastCheck() time.Time {
+	b.watch.mu.Lock()
+	defer b.watch.mu.Unlock()
+	return b.watch.checked
+}
+
+// check measures what the book can tell by itself, and tells of violations that
+// were not there before.
+func (b *Books) check(_ context.Context, o *Owned, now time.Time) {
+	f := o.Book.Check(now, b.cfg.Grace)
+	w := &b.watch
+	w.mu.Lock()
+	before := w.figures.Violations
+	w.figures, w.checked = f, now
+	w.mu.Unlock()
+	for _, v := range f.Violations {
+		if !slices.Contains(before, v) {
+			b.cfg.Log.Error("an invariant of the ledger is broken", "invariant", v.Invariant, "subject", v.Subject, "message", v.Message)
+		}
+	}
+}
+
+// VerifyNow proves the whole ledger from its transfers and keeps the result for
+// [Books.Status].
+func (b *Books) VerifyNow(ctx context.Context) {
+	began := b.cfg.Now()
+	transfers, found, err := b.cfg.Verify(ctx)
+	full := FullCheck{At: began, Took: b.cfg.Now().Sub(began), Transfers: transfers, Violations: found[:min(len(found), maxListed)]}
+	if err != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		full.Problem = err.Error()
+		b.cfg.Log.Error("the ledger could not be proven", "error", err)
+	}
+	for _, v := range full.Violations {
+		b.cfg.Log.Error("the ledger does not agree with its transfers", "invariant", v.Invariant, "subject", v.Subject, "message", v.Message)
+	}
+	b.watch.mu.Lock()
+	defer b.watch.mu.Unlock()
+	b.watch.full = full
+}
