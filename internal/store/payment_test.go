@@ -1,0 +1,102 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/store"
+)
+
+// Lost if it fails: one id means two payments, or a refund forgets another one.
+func TestPaymentsAreMadeOnce(t *testing.T) {
+	db := open(t, place(t))
+	request := sluice.RequestID{1}
+	p := sluice.Payment{ID: "r-1", Kind: sluice.PaymentRefund, WalletOwner: sluice.WalletOwner{Tenant: "acme"}, Amount: 5, Asset: "USD",
+		Request: request, Wallet: sluice.TenantWallet("acme", "USD"), By: "platform/root"}
+	other := p
+	other.Amount = 7
+	must(t, db.Write(t.Context(), func(tx *store.Tx) error {
+		added, booked, err := tx.AddPayment(&p)
+		if !added || booked || p.Transfer != p.TransferID() || p.CreatedAt.IsZero() {
+			t.Errorf("added %t, booked %t: %+v", added, booked, p)
+		}
+		return err
+	}))
+	must(t, db.Write(t.Context(), func(tx *store.Tx) error {
+		added, booked, err := tx.AddPayment(&other)
+		if added || booked || other.Amount != 5 {
+			t.Errorf("again: added %t, booked %t: %+v", added, booked, other)
+		}
+		if list, _, err := tx.Payments(store.PaymentSelection{Tenant: "acme"}); err != nil || len(list) != 0 {
+			t.Errorf("a payment that is not booked is listed: %+v, %v", list, err)
+		}
+		if sum, err := tx.Refunded(request); err != nil || sum != 5 {
+			t.Errorf("refunded %s, %v", sum, err)
+		}
+		for _, want := range []bool{true, false} {
+			if first, err := tx.BookPayment(&p); err != nil || first != want {
+				t.Errorf("booked first %t, %v", first, err)
+			}
+		}
+		if err := tx.DropPayment(&p); err != nil {
+			return err
+		}
+		list, numbers, err := tx.Payments(store.PaymentSelection{Tenant: "acme", Wallet: p.Wallet, Kind: p.Kind})
+		if err != nil || len(list) != 1 || list[0] != p || numbers[0] != 1 {
+			t.Errorf("listed %+v %v, %v", list, numbers, err)
+		}
+		if of, err := tx.PaymentOf(p.Transfer); err != nil || of != p {
+			t.Errorf("found %+v, %v", of, err)
+		}
+		if list, _, err = tx.Payments(store.PaymentSelection{Before: 1}); err != nil || len(list) != 0 {
+			t.Errorf("before the first: %+v, %v", list, err)
+		}
+		return err
+	}))
+}
+
+// Lost if it fails: a code is shown wrongly as open, or cannot be found again.
+func TestRedemptionCodesTellWhatBecameOfThem(t *testing.T) {
+	db := open(t, place(t))
+	soon := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	codes := make([]sluice.RedemptionCode, 4)
+	hashes := make([]string, len(codes))
+	for i := range codes {
+		codes[i] = sluice.RedemptionCode{Prefix: "SLR-A", Amount: 5, Asset: "USD", Note: "spring", ExpiresAt: soon}
+		hashes[i] = sluice.HashRedemptionCode(sluice.NewRedemptionCode())
+	}
+	codes[3].ExpiresAt = soon.Add(-2 * time.Hour)
+	must(t, db.Write(t.Context(), func(tx *store.Tx) error {
+		if err := tx.AddCodes(codes, hashes); err != nil {
+			return err
+		}
+		if err := tx.RevokeCode(codes[1].ID); err != nil {
+			return err
+		}
+		p := sluice.Payment{ID: store.PaymentIDOf(&codes[2]), Kind: sluice.PaymentRedemption, Amount: 5, Asset: "USD",
+			Wallet: sluice.TenantWallet("acme", "USD"), By: "acme/boss"}
+		_, _, err := tx.AddPayment(&p)
+		return err
+	}))
+	must(t, db.Read(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.Codes(codes[0].Order, 0, 0)
+		for i, want := range []string{sluice.RedemptionOpen, sluice.RedemptionRevoked, sluice.RedemptionRedeemed, sluice.RedemptionExpired} {
+			if list[i].Status != want || list[i].ID != codes[i].ID || list[i].Amount != 5 || list[i].Note != "spring" {
+				t.Errorf("code %d is %+v, want it %s", i, list[i], want)
+			}
+		}
+		if c, err := tx.CodeByHash(hashes[2]); err != nil || c.RedeemedBy != "acme/boss" || c.Wallet != sluice.TenantWallet("acme", "USD") {
+			t.Errorf("by hash: %+v, %v", c, err)
+		}
+		if c, err := tx.Code(codes[1].ID); err != nil || c.RevokedAt.IsZero() {
+			t.Errorf("by number: %+v, %v", c, err)
+		}
+		_, missing := tx.CodeByHash("none")
+		wants(t, missing, sluice.CodeNotFound, "an unknown code")
+		if list, err := tx.Codes(0, codes[0].ID, 2); err != nil || len(list) != 2 || list[0].ID != codes[1].ID {
+			t.Errorf("the next page: %+v, %v", list, err)
+		}
+		return err
+	}))
+}
