@@ -34,6 +34,9 @@ type Config struct {
 	// the books to take; who passes it runs it. Without one nothing is charged,
 	// and records go to Events alone: for tests.
 	Journal *journal.Journal
+	// Answers keeps what requests with an Idempotency-Key were answered; nil takes
+	// such keys for nothing.
+	Answers sluice.Answers
 	// Endings has outcomes that are charged for on another basis than that of the
 	// table of endings ([sluice.Endings]); what is not among the choices there is
 	// refused.

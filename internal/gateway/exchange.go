@@ -68,6 +68,8 @@ type turn struct {
 	priceRef sluice.PriceRef
 	unpriced bool
 	money    money
+	// repetition is that of a request with an Idempotency-Key.
+	repetition *repetition
 
 	// picked is when the last target was chosen.
 	picked time.Time
@@ -152,6 +154,9 @@ func (e *exchange) run() error {
 	if err := e.check(); err != nil {
 		return err
 	}
+	if done, err := e.claimKey(); done || err != nil {
+		return err
+	}
 	if err := e.admit(); err != nil {
 		return err
 	}
@@ -192,6 +197,7 @@ func (e *exchange) finish() {
 		e.upload.close()
 	}
 	e.settleMoney()
+	e.endKey()
 	usage, source := e.usage()
 	e.settle(usage, source)
 	e.record(usage, source)

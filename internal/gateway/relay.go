@@ -142,6 +142,9 @@ func (e *exchange) send(b []byte) error {
 	if err := e.begin(); err != nil {
 		return err
 	}
+	if e.repetition != nil {
+		e.repetition.keep(b)
+	}
 	if err := e.in.Write(b); err != nil {
 		return err
 	}

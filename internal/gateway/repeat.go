@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/plugin"
+)
+
+// repetition is a request with an Idempotency-Key while it runs.
+type repetition struct {
+	sluice.Repeatable
+	// body is what was sent so far, until it is too large to be kept.
+	body []byte
+	lost bool
+}
+
+// claimKey claims the request's Idempotency-Key. done says that it was carried out
+// before and has been answered again.
+func (e *exchange) claimKey() (done bool, err error) {
+	key := e.x.Original.Fields.Get("Idempotency-Key")
+	if key == "" || e.ask == nil || e.ask.Model == "" || e.op.Local || e.g.cfg.Answers == nil {
+		return false, nil
+	}
+	if len(key) > sluice.MaxIdempotencyKey {
+		return false, sluice.Errorf(sluice.CodeInvalidRequest, "an Idempotency-Key has at most %d bytes", sluice.MaxIdempotencyKey).At("Idempotency-Key")
+	}
+	id, err := sluice.ParseRequestID(e.x.ID)
+	if err != nil {
+		return false, err
+	}
+	r := &repetition{Repeatable: sluice.Repeatable{
+		Scope: e.scope(), Key: key, Hash: e.sameness(), Request: id, Deadline: e.x.Start.Add(e.service.lasts),
+	}}
+	answer, err := e.g.cfg.Answers.Begin(context.Background(), r.Repeatable)
+	if err != nil {
+		return false, err
+	}
+	if answer != nil {
+		return true, e.repeat(answer)
+	}
+	e.repetition = r
+	return false, nil
+}
+
+// scope is whose Idempotency-Key it is: the key's, or on a route without
+// authentication the route's.
+func (e *exchange) scope() string {
+	if key := e.x.Consumer.Key; key != nil {
+		return "key/" + e.text.integer(int64(key.ID))
+	}
+	return "route/" + e.route.Tenant + "/" + e.route.Name
+}
+
+// sameness is what tells one request from another: where it goes and its body.
+func (e *exchange) sameness() (hash [32]byte) {
+	h := sha256.New()
+	for _, part := range []string{e.x.Original.Method, e.canonical, e.x.Request.RawQuery} {
+		_, _ = io.WriteString(h, part) // a hash takes everything
+		h.Write([]byte{0})
+	}
+	h.Write(e.ask.Body)
+	h.Sum(hash[:0])
+	return hash
+}
+
+// repeat sends an answer once more. It costs nothing: its first time did.
+func (e *exchange) repeat(a *sluice.StoredAnswer) error {
+	e.response.Status = a.Status
+	e.response.Fields.Add("Content-Type", a.ContentType)
+	e.response.Fields.Add("Idempotency-Replayed", "true")
+	e.response.Fields.Add("X-Original-Request-Id", a.Request.String())
+	return e.respond(plugin.OriginGateway, a.Body)
+}
+
+// keep remembers a piece of an answer that may be asked for again.
+func (r *repetition) keep(b []byte) {
+	if r.lost = r.lost || len(r.body)+len(b) > sluice.MaxStoredAnswer; r.lost {
+		r.body = nil
+		return
+	}
+	r.body = append(r.body, b...)
+}
+
+// endKey says how the request with the key ended. What was charged, or went to a
+// provider that answered, is never carried out again; what cost nothing may be.
+func (e *exchange) endKey() {
+	r := e.repetition
+	if r == nil {
+		return
+	}
+	var answer *sluice.StoredAnswer
+	complete := e.failure == nil && !e.panicked && e.answering != nil
+	if complete && !r.lost {
+		answer = &sluice.StoredAnswer{Request: r.Request, Status: e.x.Response.Status, ContentType: e.x.Response.Fields.Get("Content-Type"), Body: r.body}
+	}
+	done := complete || e.delivered() || e.money.record != nil && e.money.record.record.Cost.Amount > 0
+	if err := e.g.cfg.Answers.End(context.Background(), r.Repeatable, answer, done); err != nil {
+		e.g.cfg.Log.Error("the answer to an Idempotency-Key was not kept", "request", e.x.ID, "error", err)
+	}
+}
