@@ -81,6 +81,8 @@ func (r *reader) readItem(it *item, raw json.RawMessage, field string) error {
 		return r.readOutput(it, field)
 	case "reasoning":
 		return r.readThought(it, field)
+	case "additional_tools":
+		return r.readMoreTools(it.Tools, field+"/tools")
 	}
 	role := form.RoleAssistant
 	if strings.HasSuffix(it.Type, "_output") || strings.HasSuffix(it.Type, "_response") {

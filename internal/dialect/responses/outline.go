@@ -167,6 +167,12 @@ func (o *Outline) readItem(body []byte, item jsonscan.Value, field string) error
 			if jsonscan.Is(body, m.Value(), "item_reference") {
 				return refused(field, "an item_reference")
 			}
+		case "tools": // of additional_tools
+			n, err := refuseStoredTools(body, m.Value(), field+"/tools")
+			if err != nil {
+				return err
+			}
+			o.NeedsFunctions = o.NeedsFunctions || n > 0
 		case "content", "output":
 			if err := o.readParts(body, m.Value(), field+"/"+name); err != nil {
 				return err
@@ -229,16 +235,11 @@ func (o *Outline) readTools(body []byte, found map[string]jsonscan.Value) error 
 		if v.Kind != jsonscan.Array {
 			return invalid("/tools", "tools must be an array, not %s", v.Kind)
 		}
-		i := 0
-		for e := v.Elements(body); e.Next(); i++ {
-			if i == maxTools {
-				return invalid("/tools", "tools holds more than %d tools", maxTools)
-			}
-			if err := refuseStoredTool(body, e.Value(), "/tools/"+strconv.Itoa(i)); err != nil {
-				return err
-			}
+		n, err := refuseStoredTools(body, v, "/tools")
+		if err != nil {
+			return err
 		}
-		o.NeedsFunctions = i > 0
+		o.NeedsFunctions = o.NeedsFunctions || n > 0
 	}
 	v := found["tool_choice"]
 	if !given(v) {

@@ -97,7 +97,7 @@ func (r *reader) member(name string, raw json.RawMessage) error {
 	case "input":
 		r.input = raw
 	case "tools":
-		return r.readTools(raw)
+		return r.readTools(raw, "/tools")
 	case "tool_choice":
 		r.choice = raw
 	case "parallel_tool_calls":

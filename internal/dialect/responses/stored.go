@@ -2,6 +2,7 @@ package responses
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 	"github.com/sluicegate/sluice/internal/dialect/native"
@@ -37,9 +38,9 @@ func refused(field, what string) error {
 	return invalid(field, "%s lies in an account at the provider that tenants share, and is not available here; send the whole conversation as input", what)
 }
 
-// own are the tools that the client runs or the request holds entirely: in
-// their schemas a property may have any name.
-var own = []string{"function", "custom", "namespace"}
+// own are the tools that the client runs: in their schemas a property may have
+// any name.
+var own = []string{"function", "custom"}
 
 // storedNames are members by which a tool of the provider names objects that
 // were stored there.
@@ -51,10 +52,27 @@ func refuseStoredTool(body []byte, tool jsonscan.Value, field string) error {
 	if slices.Contains(own, kind) {
 		return nil
 	}
-	if kind == "file_search" {
+	switch kind {
+	case "file_search":
 		return refused(field, "a vector store")
+	case "namespace":
+		_, err := refuseStoredTools(body, jsonscan.Find(body, tool, "tools"), field+"/tools")
+		return err
 	}
 	return refuseStoredNames(body, tool, field)
+}
+
+// refuseStoredTools does so for a list of tools, and counts them.
+func refuseStoredTools(body []byte, list jsonscan.Value, field string) (n int, err error) {
+	for e := list.Elements(body); e.Next(); n++ {
+		if n == maxTools {
+			return n, invalid(field, "tools holds more than %d tools", maxTools)
+		}
+		if err := refuseStoredTool(body, e.Value(), field+"/"+strconv.Itoa(n)); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // refuseStoredNames walks a tool, which jsonscan bounds in depth.

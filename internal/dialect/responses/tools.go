@@ -8,19 +8,36 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/form"
 )
 
-// readTools reads the tools.
-func (r *reader) readTools(raw json.RawMessage) error {
+// readTools reads a list of tools.
+func (r *reader) readTools(raw json.RawMessage, field string) error {
 	var list []json.RawMessage
-	if err := decode(raw, &list, "/tools"); err != nil {
+	if err := decode(raw, &list, field); err != nil {
 		return err
 	}
 	for i, element := range list {
-		if err := r.readTool(element, "", "/tools/"+strconv.Itoa(i)); err != nil {
+		if err := r.readTool(element, "", field+"/"+strconv.Itoa(i)); err != nil {
 			return err
 		}
 	}
 	if len(r.chat.Tools) > maxTools {
-		return invalid("/tools", "tools holds more than %d tools", maxTools)
+		return invalid(field, "tools holds more than %d tools", maxTools)
+	}
+	return nil
+}
+
+// readMoreTools reads the tools of an item of the input, which count as if they
+// stood at the top: others know no tools that come in the middle. One that was
+// declared before is declared anew.
+func (r *reader) readMoreTools(raw json.RawMessage, field string) error {
+	before := r.chat.Tools
+	r.chat.Tools = nil
+	if err := r.readTools(raw, field); err != nil {
+		return err
+	}
+	before = slices.DeleteFunc(before, func(t form.Tool) bool { return t.Server == "" && r.find(t.Name) != nil })
+	r.chat.Tools = append(before, r.chat.Tools...)
+	if len(r.chat.Tools) > maxTools {
+		return invalid(field, "tools holds more than %d tools", maxTools)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type item struct {
 	Arguments *string         `json:"arguments,omitempty"`
 	Input     *string         `json:"input,omitempty"`
 	Output    json.RawMessage `json:"output,omitempty"`
+	// Tools of additional_tools.
+	Tools json.RawMessage `json:"tools,omitempty"`
 	// Reasoning. A summary is there even when it is empty.
 	Summary          *[]content `json:"summary,omitempty"`
 	EncryptedContent *string    `json:"encrypted_content,omitempty"`
