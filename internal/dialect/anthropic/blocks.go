@@ -181,12 +181,28 @@ func readResultContent(n node) ([]form.Part, error) {
 	}
 	var parts []form.Part
 	for _, e := range list {
-		if kind, _ := jsonscan.Text(e.doc, jsonscan.Find(e.doc, e.value, "type")); kind == "tool_result" {
+		switch kind, _ := jsonscan.Text(e.doc, jsonscan.Find(e.doc, e.value, "type")); kind {
+		case "tool_result":
 			return nil, e.invalid("must not be a result of a tool within another")
+		case "tool_reference":
+			parts, err = readReference(parts, e)
+		default:
+			parts, err = readBlock(parts, e, form.RoleUser)
 		}
-		if parts, err = readBlock(parts, e, form.RoleUser); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return parts, nil
+}
+
+// readReference reads what a search for tools found. Others are shown all tools
+// from the beginning, so that its name is all there is to say.
+func readReference(parts []form.Part, n node) ([]form.Part, error) {
+	o, err := n.object()
+	if err != nil {
+		return nil, err
+	}
+	name, err := o.get(n, "tool_name").filled()
+	return append(parts, form.Part{Kind: form.PartText, Text: "The tool " + name + " can be called.", Field: n.field}), err
 }

@@ -155,11 +155,11 @@ func (r *reader) display(n node) error {
 	case err != nil:
 		return err
 	case text == "":
-	case text == "summarized" || text == "omitted":
-		shown := text == "summarized"
+	case text == "summarized" || text == "updates" || text == "omitted":
+		shown := text != "omitted" // updates: while it thinks, for who watches
 		r.chat.Reasoning.Shown = &shown
 	default:
-		return n.invalid("%q is not summarized or omitted", clip(text))
+		return n.invalid("%q is not summarized, updates or omitted", clip(text))
 	}
 	return nil
 }
