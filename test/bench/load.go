@@ -144,6 +144,7 @@ func (l *load) exchange() (events int, err error) {
 	var seen []byte // the last bytes, while something is still needed
 	status := s.Head().Status
 	var head []byte
+	var count eventCounter
 	for {
 		b, err := s.Next()
 		if err == io.EOF {
@@ -161,13 +162,13 @@ func (l *load) exchange() (events int, err error) {
 			needed = bytes.Contains(seen, []byte(l.Needs))
 			seen = seen[max(0, len(seen)-len(l.Needs)):]
 		}
-		events += bytes.Count(b, []byte("\n\n"))
+		count.add(b)
 	}
 	switch {
 	case status != 200:
 		return 0, fmt.Errorf("status %d: %.300s", status, head)
-	case l.Events > 0 && events < l.Events-1: // a gateway may keep a usage event back that nobody asked for
-		return 0, fmt.Errorf("%d of %d events", events, l.Events)
+	case l.Events > 0 && count.events < l.Events-1: // a gateway may keep a usage event back that nobody asked for
+		return 0, fmt.Errorf("%d of %d events", count.events, l.Events)
 	case !needed:
 		return 0, fmt.Errorf("%d bytes without %q", length, l.Needs)
 	case l.Events == 0 && l.Needs == "" && length != l.Answer:
