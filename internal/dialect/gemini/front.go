@@ -56,7 +56,7 @@ func (f *front) Count(c form.Count) []byte {
 // decodeChat reads the body of a conversation, or of a request that counts one.
 func (r *reading) decodeChat() (*form.Chat, error) {
 	doc, field := canonical(r.conversation.In(r.ask.Body)), r.inside
-	d := chatDecoder{chat: &form.Chat{Model: r.ask.Model, Stream: r.ask.Stream}}
+	d := chatDecoder{chat: &form.Chat{Model: r.ask.Model, Stream: r.ask.Stream}, counting: r.verb == verbCount}
 	for m := jsonscan.Document(doc); m.Next(); {
 		if err := d.member(string(m.Key()), m.Value().In(doc), field); err != nil {
 			return nil, err
@@ -74,6 +74,8 @@ func (r *reading) decodeChat() (*form.Chat, error) {
 // chatDecoder reads one body.
 type chatDecoder struct {
 	chat *form.Chat
+	// counting: the contents need not be a whole conversation.
+	counting bool
 	// open are calls without a result so far, in order.
 	open []waitingCall
 }

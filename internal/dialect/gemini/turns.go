@@ -251,12 +251,16 @@ func (d *chatDecoder) allAnswered() error {
 }
 
 // result reads what a tool answered. Without an id on either side it answers the
-// first call of its name that has no result.
+// first call of its name that has no result. Clients count results before they
+// send them: without the call they are text.
 func (d *chatDecoder) result(r *functionResult, field string, role form.Role) (form.Part, error) {
 	if role != form.RoleUser {
 		return form.Part{}, form.Refuse(field, "only a content of role user can hold a functionResponse")
 	}
 	call, ok := d.answered(r)
+	if !ok && d.counting {
+		return form.Part{Kind: form.PartText, Text: r.Name + " " + string(r.Response)}, nil
+	}
 	if !ok {
 		return form.Part{}, form.Refuse(field, "no functionCall before it waits for a response of %q", clip(r.Name))
 	}
