@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"internal/journal":    {""},
 	"internal/ledger":     {""},
 	"internal/price":      {""},
-	"internal/store":      {""},
+	"internal/store":      {"", "internal/ledger"},
 	"internal/link":       {"", "internal/journal", "internal/ledger", "internal/limit", "internal/seal", "internal/store"},
 	"internal/control":    {"", "plugin", "internal/dialect", "internal/route", "internal/expr", "internal/upstream", "internal/seal", "internal/netguard", "internal/ledger", "internal/price", "internal/store"},
 	"internal/api":        {"", "plugin", "internal/control", "web"},

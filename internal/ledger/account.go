@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluicegate/sluice"
 )
@@ -96,6 +97,7 @@ func (b *Book) Open(accounts ...sluice.Account) error {
 	}
 	for _, a := range accounts {
 		if a.ID.Kind() == sluice.AccountGrant && b.accounts[a.ID] == nil {
+			a.ExpiresAt = storedTime(a.ExpiresAt)
 			b.opened(a)
 		} else if a.ID.Kind() != sluice.AccountGrant {
 			b.meet(a.ID, a.Floor)
@@ -119,7 +121,7 @@ func (b *Book) openable(a sluice.Account, before []sluice.Account) error {
 	default:
 		return sluice.Errorf(sluice.CodeInvalidRequest, "account %s opens by itself", a.ID).At("/id")
 	}
-	if old := b.accounts[a.ID]; old != nil && (old.Wallet != a.Wallet || !old.ExpiresAt.Equal(a.ExpiresAt)) {
+	if old := b.accounts[a.ID]; old != nil && (old.Wallet != a.Wallet || !old.ExpiresAt.Equal(storedTime(a.ExpiresAt))) {
 		return sluice.Errorf(sluice.CodeConflict, "grant %s exists with other terms", a.ID)
 	}
 	comes := slices.ContainsFunc(before, func(w sluice.Account) bool { return w.ID == a.Wallet })
@@ -128,6 +130,9 @@ func (b *Book) openable(a sluice.Account, before []sluice.Account) error {
 	}
 	return nil
 }
+
+// storedTime is a time as stores keep it: whole microseconds.
+func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 func floorInRange(floor sluice.Nanos) bool { return floor == sluice.NoFloor || floor >= -maxAmount }
 

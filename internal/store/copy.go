@@ -43,6 +43,15 @@ var copiedTables = []copied{
 	{"idempotency", []string{"caller", "key"}},
 	{"audit", []string{"seq"}},
 	{"prices", []string{"version"}},
+	{"payments", []string{"kind", "id"}},
+	{"redemption_codes", []string{"id"}},
+	{"accounts", []string{"number"}},
+	{"transfers", []string{"seq"}},
+	{"holds", []string{"id"}},
+	{"journals", []string{"id"}},
+	{"ledger_owner", []string{"name"}},
+	{"events", []string{"seq"}},
+	{"answers", []string{"scope", "key"}},
 	{"records", []string{"time", "id"}},
 }
 

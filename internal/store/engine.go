@@ -44,6 +44,11 @@ type engine interface {
 	// limits bound one statement in time, 0 leaves that to ctx, and say how many
 	// parameters one that writes many rows has at best.
 	limits() (statement time.Duration, parameters int)
+	// shared reports whether other processes may use the database at once.
+	shared() bool
+	// now is an expression for the time by the database's clock, in microseconds
+	// since 1970 UTC: what several processes agree on.
+	now() string
 	// parameters renders n parameters that are used once and in order, from
 	// number first on.
 	parameters(first, n int) string

@@ -25,6 +25,32 @@ func (tx *Tx) insertRows(table string, columns []string, rows rowSource, onConfl
 	return tx.insertChunks(insertInto(table, columns, rest, tx.cheap)+onConflict, rows, whole, rows.n, rest)
 }
 
+// insertReturning is insertRows with a clause that returns something of each row
+// that was inserted.
+func (tx *Tx) insertReturning(table string, columns []string, rows rowSource, clause string, scan func(*sql.Rows) error) error {
+	size := max(1, tx.parameters/len(columns))
+	var args []any
+	var query string
+	for from, of := 0, 0; from < rows.n; from += size {
+		n := min(size, rows.n-from)
+		if n != of {
+			query, of = insertInto(table, columns, n, tx.cheap)+clause, n
+		}
+		args = args[:0]
+		for i := from; i < from+n; i++ {
+			var err error
+			if args, err = rows.row(args, i); err != nil {
+				return err
+			}
+		}
+		if err := tx.each(query, args, scan); err != nil {
+			return err
+		}
+		runtime.Gosched() // as in insertChunks
+	}
+	return nil
+}
+
 // insertChunks inserts the rows from one to another, whose number is a multiple
 // of size, so many at a time with one statement that is prepared once.
 func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) error {

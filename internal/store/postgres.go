@@ -108,15 +108,20 @@ func (p *postgresServer) pool(settings map[string]string, size int) *sql.DB {
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func (p *postgresServer) schema() schema {
-	return schema{dialect: goose.DialectPostgres, companion: "postgres", render: byteOrder}
+	return schema{dialect: goose.DialectPostgres, companion: "postgres", render: postgresTypes}
 }
 
-var textColumn = regexp.MustCompile(`\bTEXT\b`)
+var columnType = regexp.MustCompile(`\b(TEXT|INTEGER|BLOB)\b`)
 
-// byteOrder makes texts sort by their bytes, as they do in SQLite and whatever
-// the database's collation: lists, cursors and [Copy] rely on one order, and an
-// upgrade of the server's locales must not break indexes.
-func byteOrder(ddl string) string { return textColumn.ReplaceAllString(ddl, `TEXT COLLATE "C"`) }
+// postgresTypes gives columns the types that mean the same. Texts sort by their
+// bytes, as they do in SQLite and whatever the database's collation: lists,
+// cursors and [Copy] rely on one order, and an upgrade of the server's locales
+// must not break indexes.
+func postgresTypes(ddl string) string {
+	return columnType.ReplaceAllStringFunc(ddl, func(name string) string {
+		return map[string]string{"TEXT": `TEXT COLLATE "C"`, "INTEGER": "BIGINT", "BLOB": "BYTEA"}[name]
+	})
+}
 
 // advisory renders the key of an advisory lock. Installations that share a
 // database in different schemas do not share locks.
@@ -180,6 +185,12 @@ func (p *postgresServer) unhurried(tx *Tx) error {
 		}
 	}
 	return nil
+}
+
+func (p *postgresServer) shared() bool { return true }
+
+func (p *postgresServer) now() string {
+	return `CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 }
 
 func (p *postgresServer) patience() (tries int, pause time.Duration) {

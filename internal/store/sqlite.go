@@ -108,6 +108,11 @@ func (s *sqliteFile) unhurried(*Tx) error { return nil }
 // settle has no doubt: the database is in this process.
 func (s *sqliteFile) settle(_ context.Context, _ *sql.DB, _ string, err error) error { return err }
 
+// shared is false: whoever opens the file has its folder's lock.
+func (s *sqliteFile) shared() bool { return false }
+
+func (s *sqliteFile) now() string { return `CAST(unixepoch('subsec') * 1000000 AS INTEGER)` }
+
 func (s *sqliteFile) patience() (tries int, pause time.Duration) { return busyTries, busyPause }
 
 // limits share what surrounds a statement among its rows, and keep preparing it

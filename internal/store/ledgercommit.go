@@ -1,0 +1,314 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/ledger"
+)
+
+// Commit implements [ledger.Store]. It changes nothing after another process has
+// taken the ledger: [sluice.CodeConflict].
+func (l *Ledger) Commit(ctx context.Context, batch ledger.Batch) error {
+	var c *commit
+	err := l.db.add(ctx, func(tx *Tx) error {
+		c = &commit{tx: tx, batch: &batch, numbers: map[sluice.AccountID]int64{}, moves: map[int64]*movement{}}
+		return c.run(l)
+	})
+	if err != nil {
+		return err
+	}
+	l.known(c.numbers)
+	return nil
+}
+
+// commit is one batch in one transaction.
+type commit struct {
+	tx    *Tx
+	batch *ledger.Batch
+	// numbers are those of the batch's accounts.
+	numbers map[sluice.AccountID]int64
+	first   int64  // the seq of the batch's first transfer
+	fresh   []bool // which of the transfers were inserted by this commit
+	moves   map[int64]*movement
+}
+
+// movement is how a commit changes one account.
+type movement struct {
+	posted, pending sluice.Nanos
+	floor           sluice.Nanos
+	refloored       bool
+}
+
+func (c *commit) run(l *Ledger) error {
+	steps := []func() error{
+		func() error { return c.fence(l.epoch) },
+		func() error { return c.resolveAccounts(l) },
+		c.insertTransfers, c.move, c.moveAccounts, c.movePositions, c.tellAnomalies,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fence makes sure that the ledger is still its owner's, until the transaction
+// ends, and takes numbers for the transfers.
+func (c *commit) fence(epoch int64) error {
+	n := int64(len(c.batch.Transfers))
+	var booked int64
+	err := c.tx.row(`UPDATE ledger_owner SET booked = booked + $1 WHERE name = $2 AND epoch = $3 RETURNING booked`, []any{n, ledgerName, epoch}, &booked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return lostLedger()
+	}
+	c.first = booked - n + 1
+	return err
+}
+
+// resolveAccounts opens what the batch opens and finds the number of every
+// account that it names.
+func (c *commit) resolveAccounts(l *Ledger) error {
+	missing := c.unknown(l)
+	if len(missing) == 0 {
+		return nil
+	}
+	found, err := c.tx.accountNumbers(missing)
+	if err != nil {
+		return err
+	}
+	maps.Copy(c.numbers, found)
+	if err := c.open(); err != nil {
+		return err
+	}
+	for _, id := range missing {
+		if c.numbers[id] == 0 {
+			return sluice.Errorf(sluice.CodeDiscrepancy, "the ledger books on %s, which nobody has opened", id)
+		}
+	}
+	return nil
+}
+
+// unknown fills in the numbers that the ledger remembers and returns the
+// accounts that it does not.
+func (c *commit) unknown(l *Ledger) (missing []sluice.AccountID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	need := func(id sluice.AccountID) {
+		if _, done := c.numbers[id]; done {
+			return
+		}
+		number := l.numbers[id]
+		c.numbers[id] = number
+		if number == 0 {
+			missing = append(missing, id)
+		}
+	}
+	for _, a := range c.batch.Opened {
+		need(a.ID)
+	}
+	for i := range c.batch.Transfers {
+		need(c.batch.Transfers[i].Debit)
+		need(c.batch.Transfers[i].Credit)
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.batch.Floors)) {
+		need(id)
+	}
+	return missing
+}
+
+// open inserts the accounts that the batch opens and nobody has before.
+func (c *commit) open() error {
+	var last int64
+	if err := c.tx.row(`SELECT COALESCE(MAX(number), 0) FROM accounts`, nil, &last); err != nil {
+		return err
+	}
+	var fresh []*sluice.Account
+	for i := range c.batch.Opened {
+		if a := &c.batch.Opened[i]; c.numbers[a.ID] == 0 {
+			last++
+			c.numbers[a.ID] = last
+			fresh = append(fresh, a)
+		}
+	}
+	rows := rowSource{len(fresh), func(args []any, i int) ([]any, error) {
+		a := fresh[i]
+		return append(args, c.numbers[a.ID], string(a.ID), a.Asset, string(a.Wallet), nullFloor(a.Floor), micros(a.ExpiresAt), micros(c.tx.now)), nil
+	}}
+	return c.tx.insertRows("accounts", []string{"number", "id", "asset", "wallet", "floor", "expires_at", "opened_at"}, rows, "")
+}
+
+func nullFloor(floor sluice.Nanos) any {
+	if floor == sluice.NoFloor {
+		return nil
+	}
+	return int64(floor)
+}
+
+// insertTransfers inserts what is not there yet and notes what that was.
+func (c *commit) insertTransfers() error {
+	c.fresh = make([]bool, len(c.batch.Transfers))
+	rows := rowSource{len(c.batch.Transfers), func(args []any, i int) ([]any, error) {
+		t := &c.batch.Transfers[i]
+		return transferValues(args, t, c.first+int64(i), c.numbers[t.Debit], c.numbers[t.Credit]), nil
+	}}
+	return c.tx.insertReturning("transfers", transferColumns, rows, ` ON CONFLICT (id) DO NOTHING RETURNING seq`, func(rows *sql.Rows) error {
+		var seq int64
+		err := rows.Scan(&seq)
+		if err == nil {
+			c.fresh[seq-c.first] = true
+		}
+		return err
+	})
+}
+
+// move adds up what the inserted transfers change, and keeps the list of open
+// holds: what is resolved within the batch never gets there.
+func (c *commit) move() error {
+	open := map[sluice.TransferID]int{}
+	var resolved []sluice.TransferID
+	for i := range c.batch.Transfers {
+		t := &c.batch.Transfers[i]
+		if !c.fresh[i] {
+			continue
+		}
+		switch t.Kind {
+		case sluice.TransferPending:
+			open[t.ID] = i
+			c.of(t.Debit).pending += t.Amount
+			continue
+		case sluice.TransferPost, sluice.TransferVoid:
+			if at, ours := open[t.Pending]; ours {
+				c.of(t.Debit).pending -= c.batch.Transfers[at].Amount
+				delete(open, t.Pending)
+			} else {
+				resolved = append(resolved, t.Pending)
+			}
+		}
+		if t.Kind != sluice.TransferVoid {
+			c.of(t.Debit).posted -= t.Amount
+			c.of(t.Credit).posted += t.Amount
+		}
+	}
+	if err := c.resolve(resolved); err != nil {
+		return err
+	}
+	return c.hold(slices.Sorted(maps.Values(open)))
+}
+
+func (c *commit) of(id sluice.AccountID) *movement { return c.ofNumber(c.numbers[id]) }
+
+func (c *commit) ofNumber(number int64) *movement {
+	m := c.moves[number]
+	if m == nil {
+		m = &movement{}
+		c.moves[number] = m
+	}
+	return m
+}
+
+// resolve takes holds off the list; how much that frees is what the list says.
+func (c *commit) resolve(ids []sluice.TransferID) error {
+	freed := 0
+	for chunk := range slices.Chunk(ids, 200) {
+		args := make([]any, len(chunk))
+		for i := range chunk {
+			args[i] = chunk[i][:]
+		}
+		err := c.tx.each(`DELETE FROM holds WHERE id IN (`+placeholders(1, len(args))+`) RETURNING debit, amount`, args, func(rows *sql.Rows) error {
+			var debit, amount int64
+			err := rows.Scan(&debit, &amount)
+			c.ofNumber(debit).pending -= sluice.Nanos(amount)
+			freed++
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if freed != len(ids) {
+		return sluice.Errorf(sluice.CodeDiscrepancy, "of %d holds that are resolved, %d are open", len(ids), freed)
+	}
+	return nil
+}
+
+// hold puts pending transfers, by their place in the batch, on the list.
+func (c *commit) hold(open []int) error {
+	rows := rowSource{len(open), func(args []any, i int) ([]any, error) {
+		t := &c.batch.Transfers[open[i]]
+		return append(args, t.ID[:], c.first+int64(open[i]), c.numbers[t.Debit], int64(t.Amount)), nil
+	}}
+	return c.tx.insertRows("holds", []string{"id", "seq", "debit", "amount"}, rows, "")
+}
+
+// moveAccounts changes balances and floors together, in the order of the
+// accounts' numbers.
+func (c *commit) moveAccounts() error {
+	for id, floor := range c.batch.Floors {
+		m := c.of(id)
+		m.floor, m.refloored = floor, true
+	}
+	for numbers := range slices.Chunk(slices.Sorted(maps.Keys(c.moves)), 80) {
+		var args []any
+		for _, n := range numbers {
+			m := c.moves[n]
+			args = append(args, n, int64(m.posted), int64(m.pending), flag(m.refloored), nullFloor(m.floor))
+		}
+		changed, err := c.tx.exec(moveQuery(len(numbers)), args...)
+		if err != nil {
+			return err
+		}
+		if changed != int64(len(numbers)) {
+			return sluice.Errorf(sluice.CodeDiscrepancy, "of %d accounts that a commit moves, %d exist", len(numbers), changed)
+		}
+	}
+	return nil
+}
+
+// moveQuery moves n accounts. The casts tell PostgreSQL the types, which VALUES
+// alone does not.
+func moveQuery(n int) string {
+	rows := make([]string, n)
+	for i := range rows {
+		p := placeholders(5*i+1, 5)
+		for _, each := range strings.Split(p, ", ") {
+			rows[i] += `, CAST(` + each + ` AS BIGINT)`
+		}
+		rows[i] = `(` + rows[i][2:] + `)`
+	}
+	return `WITH m (number, posted, pending, refloored, floor) AS (VALUES ` + strings.Join(rows, ", ") + `)
+		UPDATE accounts SET posted = accounts.posted + m.posted, pending = accounts.pending + m.pending,
+			floor = CASE WHEN m.refloored = 1 THEN m.floor ELSE accounts.floor END
+		FROM m WHERE accounts.number = m.number`
+}
+
+func (c *commit) movePositions() error {
+	for _, journal := range slices.Sorted(maps.Keys(c.batch.Positions)) {
+		_, err := c.tx.exec(`INSERT INTO journals (id, position, updated_at) VALUES ($1, $2, $3)
+			ON CONFLICT (id) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at WHERE excluded.position > journals.position`,
+			journal, int64(c.batch.Positions[journal]), micros(c.tx.now))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *commit) tellAnomalies() error {
+	for _, a := range c.batch.Anomalies {
+		e, err := anomalyEvent(a.Journal, a.Seq, a.Request, a.Reason)
+		if err != nil {
+			return err
+		}
+		if err := c.tx.AddEvents(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
