@@ -79,6 +79,15 @@ func (db *DB) DropAnswer(ctx context.Context, scope, key, request string) error 
 	})
 }
 
+// EndAnswers notes that nothing runs any more, because the process that ran it
+// died. It is for one that is alone with its database, before it serves.
+func (db *DB) EndAnswers(ctx context.Context) error {
+	return db.add(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`UPDATE answers SET state = 'done' WHERE state = 'running'`)
+		return err
+	})
+}
+
 // ExpireAnswers deletes up to most answers past their time and returns how many
 // that were; the worker calls it until it is less.
 func (db *DB) ExpireAnswers(ctx context.Context, most int) (deleted int64, err error) {

@@ -1,0 +1,154 @@
+package link_test
+
+import (
+	"crypto/sha256"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/link"
+	"github.com/sluicegate/sluice/internal/sluicetest"
+	"github.com/sluicegate/sluice/internal/store"
+)
+
+// onEveryDatabase runs a test on SQLite and on PostgreSQL.
+func onEveryDatabase(t *testing.T, run func(t *testing.T, db *store.DB)) {
+	for name, cfg := range map[string]func(t *testing.T) store.Config{
+		"sqlite":   func(t *testing.T) store.Config { return store.Config{Path: filepath.Join(t.TempDir(), "a.db")} },
+		"postgres": func(t *testing.T) store.Config { return store.Config{DSN: sluicetest.Postgres(t).Schema(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := store.Open(t.Context(), cfg(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			run(t, db)
+		})
+	}
+}
+
+// repeatable is the n-th request under a key.
+func repeatable(n byte, key, body string, deadline time.Time) sluice.Repeatable {
+	return sluice.Repeatable{Scope: "key/1", Key: key, Hash: sha256.Sum256([]byte(body)), Request: sluice.RequestID{n}, Deadline: deadline}
+}
+
+// TestAnswersAreGivenAgain: whatever a client repeats under a key is carried out
+// once, answered again, and never mistaken for another request.
+func TestAnswersAreGivenAgain(t *testing.T) {
+	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+		now := time.Now()
+		a := link.NewAnswers(db, func() time.Time { return now })
+		soon := now.Add(time.Minute)
+		first := repeatable(1, "k", "body", soon)
+		if again, err := a.Begin(t.Context(), first); again != nil || err != nil {
+			t.Fatalf("%+v, %v", again, err)
+		}
+		if _, err := a.Begin(t.Context(), repeatable(2, "k", "body", soon)); sluice.CodeOf(err) != sluice.CodeInProgress {
+			t.Errorf("while it runs: %v", err)
+		}
+		if _, err := a.Begin(t.Context(), repeatable(2, "k", "other", soon)); sluice.CodeOf(err) != sluice.CodeIdempotency {
+			t.Errorf("another body: %v", err)
+		}
+		other := repeatable(3, "k", "body", soon)
+		other.Scope = "key/2"
+		if again, err := a.Begin(t.Context(), other); again != nil || err != nil {
+			t.Errorf("another caller's: %+v, %v", again, err)
+		}
+		if err := a.End(t.Context(), first, &sluice.StoredAnswer{Status: 200, ContentType: "text/event-stream", Body: []byte("data: 1\n\n")}, true); err != nil {
+			t.Fatal(err)
+		}
+		again, err := a.Begin(t.Context(), repeatable(4, "k", "body", soon))
+		if err != nil || again == nil || again.Request != first.Request || again.Status != 200 || again.ContentType != "text/event-stream" || string(again.Body) != "data: 1\n\n" {
+			t.Errorf("%+v, %v", again, err)
+		}
+		if _, err := a.Begin(t.Context(), repeatable(2, "k", "other", soon)); sluice.CodeOf(err) != sluice.CodeIdempotency {
+			t.Errorf("another body afterwards: %v", err)
+		}
+	})
+}
+
+// TestAnswersThatAreNotKept: a request that ended without an answer to repeat is
+// named, one that cost nothing may run again, and one whose process died is over
+// after its deadline, never run twice.
+func TestAnswersThatAreNotKept(t *testing.T) {
+	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+		now := time.Now()
+		a := link.NewAnswers(db, func() time.Time { return now })
+		for i, c := range []struct {
+			name string
+			end  func(sluice.Repeatable) error
+			want sluice.Code
+		}{
+			{"charged", func(r sluice.Repeatable) error { return a.End(t.Context(), r, nil, true) }, sluice.CodeConflict},
+			{"too large", func(r sluice.Repeatable) error {
+				return a.End(t.Context(), r, &sluice.StoredAnswer{Status: 200, Body: []byte(strings.Repeat("x", sluice.MaxStoredAnswer+1))}, true)
+			}, sluice.CodeConflict},
+			{"cost nothing", func(r sluice.Repeatable) error { return a.End(t.Context(), r, nil, false) }, ""},
+			{"died", func(sluice.Repeatable) error { now = now.Add(time.Hour); return nil }, sluice.CodeConflict},
+		} {
+			r := repeatable(byte(2*i+1), c.name, "body", now.Add(time.Minute))
+			if _, err := a.Begin(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.end(r); err != nil {
+				t.Fatal(err)
+			}
+			again := repeatable(byte(2*i+2), c.name, "body", now.Add(time.Minute))
+			_, err := a.Begin(t.Context(), again)
+			if sluice.CodeOf(err) != c.want {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if c.want == sluice.CodeConflict && sluice.AsError(err).Details["request_id"] != r.Request.String() {
+				t.Errorf("%s does not name the request: %v", c.name, err)
+			}
+		}
+	})
+}
+
+// TestAnswersOfADeadProcess: what it ran is over when another one begins, without
+// waiting for a deadline.
+func TestAnswersOfADeadProcess(t *testing.T) {
+	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+		a := link.NewAnswers(db, time.Now)
+		soon := time.Now().Add(time.Hour)
+		if _, err := a.Begin(t.Context(), repeatable(1, "k", "body", soon)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.EndAnswers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Begin(t.Context(), repeatable(2, "k", "body", soon)); sluice.CodeOf(err) != sluice.CodeConflict {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAnswersAtOnce: a hundred equal requests at once are one.
+func TestAnswersAtOnce(t *testing.T) {
+	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+		a := link.NewAnswers(db, time.Now)
+		var wg sync.WaitGroup
+		var ran atomic.Int64
+		for i := range 100 {
+			wg.Go(func() {
+				_, err := a.Begin(t.Context(), repeatable(byte(i), "k", "body", time.Now().Add(time.Minute)))
+				switch sluice.CodeOf(err) {
+				case "":
+					ran.Add(1)
+				case sluice.CodeInProgress:
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if ran.Load() != 1 {
+			t.Errorf("%d ran", ran.Load())
+		}
+	})
+}
