@@ -27,12 +27,16 @@ func writeSignature(s form.Signature, sealed string) string {
 	return base64.StdEncoding.EncodeToString([]byte(s.Travelling(form.OriginGemini)))
 }
 
-// readSignature is the inverse of [writeSignature].
+// readSignature is the inverse of [writeSignature]. What stands in for a
+// signature, as it is or as bytes, signs nothing.
 func readSignature(text string) (s form.Signature, sealed string) {
-	if text == "" {
+	if text == "" || text == unsigned {
 		return form.Signature{}, ""
 	}
 	plain, err := decodeBase64(text)
+	if string(plain) == unsigned {
+		return form.Signature{}, ""
+	}
 	if err != nil {
 		return form.Signature{Origin: form.OriginGemini, Value: text}, ""
 	}
