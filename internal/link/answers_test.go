@@ -15,6 +15,14 @@ import (
 	"github.com/sluicegate/sluice/internal/store"
 )
 
+// onEveryStore runs a test on SQLite, PostgreSQL and Redis.
+func onEveryStore(t *testing.T, run func(t *testing.T, s link.AnswerStore)) {
+	onEveryDatabase(t, func(t *testing.T, db *store.DB) { run(t, db) })
+	t.Run("redis", func(t *testing.T) {
+		run(t, link.NewRedisAnswers(open(t, sluicetest.Redis(t), t.Name()+":"), time.Now))
+	})
+}
+
 // onEveryDatabase runs a test on SQLite and on PostgreSQL.
 func onEveryDatabase(t *testing.T, run func(t *testing.T, db *store.DB)) {
 	for name, cfg := range map[string]func(t *testing.T) store.Config{
@@ -40,7 +48,7 @@ func repeatable(n byte, key, body string, deadline time.Time) sluice.Repeatable 
 // TestAnswersAreGivenAgain: whatever a client repeats under a key is carried out
 // once, answered again, and never mistaken for another request.
 func TestAnswersAreGivenAgain(t *testing.T) {
-	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+	onEveryStore(t, func(t *testing.T, db link.AnswerStore) {
 		now := time.Now()
 		a := link.NewAnswers(db, func() time.Time { return now })
 		soon := now.Add(time.Minute)
@@ -76,7 +84,7 @@ func TestAnswersAreGivenAgain(t *testing.T) {
 // named, one that cost nothing may run again, and one whose process died is over
 // after its deadline, never run twice.
 func TestAnswersThatAreNotKept(t *testing.T) {
-	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+	onEveryStore(t, func(t *testing.T, db link.AnswerStore) {
 		now := time.Now()
 		a := link.NewAnswers(db, func() time.Time { return now })
 		for i, c := range []struct {
@@ -130,7 +138,7 @@ func TestAnswersOfADeadProcess(t *testing.T) {
 
 // TestAnswersAtOnce: a hundred equal requests at once are one.
 func TestAnswersAtOnce(t *testing.T) {
-	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
+	onEveryStore(t, func(t *testing.T, db link.AnswerStore) {
 		a := link.NewAnswers(db, time.Now)
 		var wg sync.WaitGroup
 		var ran atomic.Int64

@@ -36,6 +36,7 @@ const (
 	keyRetiring = "auth:retiring:"  // <SHA-256 of the token before a rotation, hex>: that of today
 	keyAck      = "config:ack:"     // <gateway>: a hash
 	keyFleet    = "config:gateways" // a sorted set: gateways by their last report
+	keyAnswer   = "idem:"           // <SHA-256 of scope and Idempotency-Key, hex>: a hash
 
 	fieldPlugins = "global_plugins"
 	fieldUser    = "disabled_user:"

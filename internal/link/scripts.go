@@ -36,6 +36,12 @@ var finishLua string
 //go:embed lua/renew.lua
 var renewLua string
 
+//go:embed lua/answer_begin.lua
+var answerBeginLua string
+
+//go:embed lua/answer_end.lua
+var answerEndLua string
+
 // The scripts: each is one atomic step. They are sent by their hash, and whole
 // to a server that does not know it.
 var (
@@ -49,4 +55,7 @@ var (
 	admitScript   = redis.NewScript(admitLua)
 	finishScript  = redis.NewScript(finishLua)
 	renewScript   = redis.NewScript(renewLua)
+
+	answerBeginScript = redis.NewScript(answerBeginLua)
+	answerEndScript   = redis.NewScript(answerEndLua)
 )
