@@ -102,11 +102,14 @@ func (db *DB) ExpireAnswers(ctx context.Context, most int) (deleted int64, err e
 func (tx *Tx) answer(scope, key string) (Answer, error) {
 	a := Answer{Scope: scope, Key: key}
 	var state string
-	var status, deadline, expires int64
-	err := tx.row(`SELECT body_hash, state, request, deadline, status, head, body, expires_at FROM answers WHERE scope = $1 AND key = $2`,
-		[]any{scope, key}, &a.BodyHash, &state, &a.Request, &deadline, &status, &a.Head, &a.Body, &expires)
+	var status, deadline, expires, kept int64
+	err := tx.row(`SELECT body_hash, state, request, deadline, status, head, body, CASE WHEN body IS NULL THEN 0 ELSE 1 END, expires_at FROM answers WHERE scope = $1 AND key = $2`,
+		[]any{scope, key}, &a.BodyHash, &state, &a.Request, &deadline, &status, &a.Head, &a.Body, &kept, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, sluice.Errorf(sluice.CodeUnavailable, "the answer was dropped just now")
+	}
+	if kept == 1 && a.Body == nil {
+		a.Body = []byte{} // SQLite's driver has no empty ones
 	}
 	a.Done, a.Status, a.Deadline, a.ExpiresAt = state == "done", int(status), fromMicros(deadline), fromMicros(expires)
 	return a, err

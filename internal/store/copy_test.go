@@ -31,6 +31,17 @@ func filled(t *testing.T) (*store.DB, store.Config) {
 		all[i].ID = []string{"Z", "a", "Ä", "A-", "a b", "ａ", "😀", "_", "~"}[i]
 	}
 	must(t, db.InsertRecords(t.Context(), all))
+	b := newBooks(t, db)
+	b.topUp("a", acmeWallet, 2000)
+	b.topUp("g", gift, 300)
+	for n := range 40 {
+		must(t, b.receive(facts(n)))
+	}
+	_, _, err := db.BeginAnswer(t.Context(), asked("r"))
+	must(t, err)
+	done := asked("r")
+	done.Body = []byte{0, 0xff, '"'}
+	must(t, db.FinishAnswer(t.Context(), done))
 	return db, at
 }
 
@@ -82,6 +93,13 @@ func TestCopyKeepsEverything(t *testing.T) {
 	must(t, err)
 	if next.Revision != a.Revision+1 {
 		t.Errorf("revision %d after %d", next.Revision, a.Revision)
+	}
+	// And so does the ledger, holds that are open included.
+	moved := newBooks(t, to)
+	moved.topUp("b", acmeWallet, 500)
+	must(t, moved.receive(facts(41)))
+	if before, after := stateOf(t, from), moved.check(); len(before.pending) == 0 || len(after.transfers) <= len(before.transfers) {
+		t.Errorf("%d transfers of %d, %d pending", len(after.transfers), len(before.transfers), len(before.pending))
 	}
 	_, err = store.Copy(ctx, from, to, nil)
 	wants(t, err, sluice.CodeConfig, "a target that is not empty")
