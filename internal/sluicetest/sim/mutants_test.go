@@ -64,7 +64,7 @@ var mutants = []mutant{
 	{"a floor above what is promised", "ledger/account.go", "floor = min(limit, a.left())", "floor = min(limit, a.Posted-a.Pending)"},
 	{"a changed floor is not stored", "ledger/outbox.go", "batch.Floors[c.account] = c.floor", "_ = c"},
 	{"an opened account is not stored", "ledger/outbox.go", "batch.Opened = append(batch.Opened, it.opened...)", "_ = it.opened"},
-	{"a cap is opened without its limit", "ledger/account.go", "return b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: limit})", "if id.Kind() == sluice.AccountCap {\n\t\t\tlimit = sluice.NoFloor\n\t\t}\n\t\treturn b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: limit})"},
+	{"a cap is opened without its limit", "ledger/hold.go", "c := b.meet(limit.Account, -limit.Limit)\n\t\th.Caps[i]", "c := b.meet(limit.Account, sluice.NoFloor)\n\t\th.Caps[i]"},
 	{"a wallet is opened without its terms", "ledger/account.go", "return b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: limit})", "return b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: sluice.NoFloor})"},
 	{"an OPEN that was not promised does not open its wallet", "ledger/hold.go", "h.legs, _ = b.legs(b.meet(o.Wallet, o.Floor), min(o.Amount, maxAmount), now)", "if w := b.accounts[o.Wallet]; w != nil {\n\t\th.legs, _ = b.legs(w, min(o.Amount, maxAmount), now)\n\t}"},
 	{"unbounded credit does not wait for the store", "ledger/account.go", "\tcase sluice.AccountWallet, sluice.AccountGrant, sluice.AccountCap:\n\t\treturn true\n", "\tcase sluice.AccountWallet, sluice.AccountGrant, sluice.AccountCap:\n\t\treturn a.limit != sluice.NoFloor\n"},

@@ -273,20 +273,24 @@ func (o *oracle) credit(balance func(sluice.AccountID) sluice.Nanos) {
 
 // repaid checks that every top-up of a wallet pays first what its owner owes.
 func (o *oracle) repaid() {
-	debt := sluice.OwnedAccount(sluice.AccountReceivable, "prepaid", asset)
-	owed, due, txn := sluice.Nanos(0), sluice.Nanos(0), sluice.TransferID{}
+	owed, due, txn := map[string]sluice.Nanos{}, sluice.Nanos(0), sluice.TransferID{}
+	debtor := func(id sluice.AccountID, kind sluice.AccountKind) string {
+		for _, tenant := range []string{"prepaid", "postpaid"} {
+			if id == sluice.OwnedAccount(kind, tenant, asset) {
+				return tenant
+			}
+		}
+		return ""
+	}
 	for _, t := range o.db.transfers {
-		if repays := t.Code == sluice.TransferRepay; repays != (due > 0) || repays && (t.Amount != due || t.Txn != txn || t.Credit != debt) {
+		if repays := t.Code == sluice.TransferRepay; repays != (due > 0) || repays && (t.Amount != due || t.Txn != txn) {
 			o.violate("of top-up %s, %s was to repay; instead came %+v", txn, due, t)
 		}
 		due = 0
-		switch {
-		case t.Debit == debt:
-			owed += t.Amount
-		case t.Credit == debt:
-			owed -= t.Amount
-		case t.Code == sluice.TransferTopUp && t.Credit == wallet("prepaid"):
-			due, txn = min(owed, t.Amount), t.ID
+		owed[debtor(t.Debit, sluice.AccountReceivable)] += t.Amount
+		owed[debtor(t.Credit, sluice.AccountReceivable)] -= t.Amount
+		if tenant := debtor(t.Credit, sluice.AccountWallet); tenant != "" && t.Code == sluice.TransferTopUp {
+			due, txn = min(owed[tenant], t.Amount), t.ID
 		}
 	}
 }

@@ -174,11 +174,14 @@ func (w *World) build() {
 		w.gateways = []*node{w.books}
 	}
 	for i := range 8 {
-		t := &topUp{n: i, to: wallet("prepaid"), amount: sluice.Nanos(20_000_000 + w.rng.Int64N(60_000_000))}
+		t := &topUp{n: i, to: wallet([]string{"prepaid", "postpaid"}[i/7]), within: 150, amount: sluice.Nanos(20_000_000 + w.rng.Int64N(60_000_000))}
 		t.opens = []sluice.Account{{ID: t.to, Asset: asset}}
 		if i < 2 {
 			t.to = grantOf(i + 1)
 			t.opens = append(t.opens, sluice.Account{ID: t.to, Asset: asset, Wallet: wallet("prepaid"), ExpiresAt: start.Add([]time.Duration{180 * time.Millisecond, time.Hour}[i])})
+		}
+		if i >= 4 {
+			t.within = 600 // when there is something to repay
 		}
 		w.topUps = append(w.topUps, t)
 		w.spawn(nil, fmt.Sprintf("topup%d", i), func() { w.bringMoney(t) })
@@ -211,6 +214,7 @@ type topUp struct {
 	n      int
 	to     sluice.AccountID
 	opens  []sluice.Account // what nobody may have opened before
+	within int              // ms
 	amount sluice.Nanos
 	booked bool
 	barred bool // its grant had expired
@@ -226,7 +230,7 @@ func (t *topUp) transfer() sluice.Transfer {
 // bringMoney repeats a top-up until it is answered, then once more, then with
 // another amount.
 func (w *World) bringMoney(t *topUp) {
-	w.sleep("topup", time.Duration(w.rng.IntN(150))*time.Millisecond)
+	w.sleep("topup", time.Duration(w.rng.IntN(t.within))*time.Millisecond)
 	for !t.booked && !t.barred {
 		switch made, err := w.transfer(t.opens, t.transfer()); {
 		case err == nil:
