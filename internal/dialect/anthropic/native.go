@@ -14,7 +14,10 @@ var _ native.Protocol = protocol{}
 // Event implements [native.Protocol]. What message_start states is
 // believed of the input only: the output has just begun.
 func (protocol) Event(_, data []byte, r *native.Reading) (native.Class, error) {
-	f, _ := readFrame(data)
+	f, ok := readFrame(data)
+	if !ok {
+		return 0, peer.Broken("an event is not a JSON object")
+	}
 	switch f.kind {
 	case "content_block_delta":
 		r.Text += int64(deltaSize(data, f.delta))

@@ -153,6 +153,7 @@ const (
 	mStore
 	mStreamFormat
 	mImages
+	mMask
 	mReasoningEffort
 	mResponseFormat
 	memberCount
@@ -161,7 +162,7 @@ const (
 // memberNames are the names on the wire, by member.
 var memberNames = [memberCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "n", "best_of", "stream_options", "tools", "functions",
-	"tool_choice", "function_call", "messages", "prompt", "suffix", "input", "store", "stream_format", "images",
+	"tool_choice", "function_call", "messages", "prompt", "suffix", "input", "store", "stream_format", "images", "mask",
 	"reasoning_effort", "response_format",
 }
 
@@ -356,6 +357,7 @@ func (a *asked) readContent(found *[memberCount]jsonscan.Value) error {
 		for e := v.Elements(a.ask.Body); e.Next(); {
 			a.size.images++
 		}
+		return a.refuseImages(found)
 	}
 	return nil
 }

@@ -283,7 +283,7 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 		return e.leg.scrubber().Embedded(data)
 	}
 	m := e.findMarks(data)
-	if e.released && !m.suspect && m.usage.Kind != jsonscan.Object {
+	if e.released && !m.suspect && m.usage.Kind != jsonscan.Object && isObject(data) {
 		e.measure(data, &m)
 		e.place(&m)
 		e.pass(ev)
@@ -306,6 +306,11 @@ func (e *events) takeData(ev *sse.Event, data []byte) error {
 	e.pass(ev)
 	return nil
 }
+
+// isObject reports whether an event's data looks like a whole JSON object; what
+// does not is walked, which finds the fault. Parsing every event would double the
+// cost of a stream.
+func isObject(data []byte) bool { return data[0] == '{' && data[len(data)-1] == '}' }
 
 // findMarks skips the beginning that events of one answer share: id, model and
 // whatever else they repeat.

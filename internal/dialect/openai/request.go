@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -69,8 +70,11 @@ func (l *leg) appendBody(to *[][]byte) error {
 		}
 		edits = append(edits, edit{a.model, text})
 	}
-	if l.wantsInjection() {
+	switch {
+	case l.wantsInjection():
 		edits = append(edits, l.injection())
+	case l.plan.flavor.quirks.silent && !l.plan.states && a.options.Kind != jsonscan.None:
+		edits = append(edits, edit{a.memberSpan(a.options), nil})
 	}
 	if len(edits) == 2 && edits[1].span.start < edits[0].span.start {
 		edits[0], edits[1] = edits[1], edits[0]
@@ -126,6 +130,22 @@ func (l *leg) wantsInjection() bool {
 		return false
 	}
 	return l.plan.states
+}
+
+// memberSpan is where the member with this value stands in a body of several
+// members, with the comma that parts it from another one.
+func (a *asked) memberSpan(v jsonscan.Value) span {
+	body, space := a.ask.Body, " \t\r\n"
+	colon := bytes.LastIndexByte(body[:v.Start], ':')
+	name := bytes.TrimRight(body[:colon], space)
+	s := span{bytes.LastIndexByte(name[:len(name)-1], '"'), v.End}
+	if rest := bytes.TrimLeft(body[v.End:], space); rest[0] == ',' {
+		s.end = len(body) - len(rest) + 1
+		return s
+	}
+	before := bytes.TrimRight(body[:s.start], space)
+	s.start = len(before) - 1
+	return s
 }
 
 // What injections write. They are never written to.

@@ -39,9 +39,14 @@ func (a *asked) readMessages(messages jsonscan.Value) error {
 		return nil
 	}
 	body := a.ask.Body
-	for message := messages.Elements(body); message.Next(); {
+	i := 0
+	for message := messages.Elements(body); message.Next(); i++ {
 		content := jsonscan.Find(body, message.Value(), "content")
-		for part := content.Elements(body); part.Next(); {
+		j := 0
+		for part := content.Elements(body); part.Next(); j++ {
+			if err := a.refuseFile(part.Value(), i, j); err != nil {
+				return err
+			}
 			a.readPart(part.Value())
 		}
 	}

@@ -258,7 +258,9 @@ func (e *encoder) reasoning() error {
 	if w.Effort == "" && r.Budget != nil {
 		w.Effort = effortOf(*r.Budget)
 	}
-	if r.Shown != nil && *r.Shown && !r.Off() {
+	// Who gives a budget expects to see thoughts, unless they say otherwise.
+	shown := r.Shown == nil && r.Budget != nil || r.Shown != nil && *r.Shown
+	if shown && !r.Off() {
 		w.Summary = "auto"
 	}
 	if w != (wireReasoning{}) {

@@ -1,0 +1,60 @@
+package openai
+
+import (
+	"strconv"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+)
+
+// refuseFile refuses a part of a message that names a file at the provider: it
+// lies in an account that tenants share, and one could name another's. Every
+// member is looked at, for of two the provider may obey either.
+func (a *asked) refuseFile(part jsonscan.Value, message, place int) error {
+	for m := part.Members(a.ask.Body); m.Next(); {
+		within := ""
+		switch v := m.Value(); string(m.Key()) {
+		case "file_id":
+			if !given(v) {
+				continue
+			}
+		case "file":
+			if !a.namesFile(v) {
+				continue
+			}
+			within = "/file"
+		default:
+			continue
+		}
+		return storedFile("/messages/" + strconv.Itoa(message) + "/content/" + strconv.Itoa(place) + within)
+	}
+	return nil
+}
+
+// refuseImages does so for the pictures that are to be edited.
+func (a *asked) refuseImages(found *[memberCount]jsonscan.Value) error {
+	i := 0
+	for e := found[mImages].Elements(a.ask.Body); e.Next(); i++ {
+		if a.namesFile(e.Value()) {
+			return storedFile("/images/" + strconv.Itoa(i))
+		}
+	}
+	if a.namesFile(found[mMask]) {
+		return storedFile("/mask")
+	}
+	return nil
+}
+
+// namesFile reports whether an object has a file_id that is not null.
+func (a *asked) namesFile(object jsonscan.Value) bool {
+	for m := object.Members(a.ask.Body); m.Next(); {
+		if string(m.Key()) == "file_id" && given(m.Value()) {
+			return true
+		}
+	}
+	return false
+}
+
+func storedFile(at string) error {
+	return sluice.Errorf(sluice.CodeInvalidRequest, "files at the provider are not supported: they lie in an account that tenants share; send the file itself").At(at + "/file_id")
+}
