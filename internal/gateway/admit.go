@@ -106,14 +106,15 @@ func refusalKind(c sluice.Code) sluice.ClaimKind {
 }
 
 // settle corrects the claims to what was used. It runs in every ending, because
-// a slot or an estimate that is never given back starves the key.
+// a slot or an estimate that is never given back starves the key. A hold that an
+// OPEN was journaled of is not released here: its posting resolves it.
 func (e *exchange) settle(usage sluice.Usage, source sluice.UsageSource) {
 	if !e.admitted {
 		return
 	}
 	e.admitted = false
 	var err error
-	if source == sluice.UsageNone && usage.Total() == 0 {
+	if source == sluice.UsageNone && usage.Total() == 0 && e.money.attempt == 0 {
 		err = e.g.cfg.Admission.Release(context.Background(), e.grant)
 	} else {
 		err = e.g.cfg.Admission.Settle(context.Background(), e.grant, usage.Total())
