@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -127,6 +128,9 @@ func newPlane(t testing.TB, timeouts sluice.Timeouts, providers ...*sluice.Provi
 			if !known[name] {
 				known[name] = true
 				model := sluice.Model{Meta: meta("platform", name)}
+				if strings.HasSuffix(name, strictly) {
+					model.ParamPolicy = sluice.ParamsStrict
+				}
 				model.Normalize()
 				snap.Models = append(snap.Models, model)
 			}

@@ -116,10 +116,11 @@ func TestMatrix(t *testing.T) {
 			}
 		}
 	}
+	others := operations(t)
 	if t.Failed() {
 		return
 	}
-	compareMatrix(t, renderMatrix(cells))
+	compareMatrix(t, renderMatrix(cells)+others)
 }
 
 // compareMatrix keeps the page true.

@@ -119,6 +119,7 @@ func (a answers) Document(doc []byte, r *native.Reading) error {
 	if members.Err() != nil {
 		return peer.Broken(members.Err().Error())
 	}
+	r.Stated = r.Stated || a.operation == dialect.OpCount // counting uses nothing
 	if !found {
 		return peer.Broken("it holds no " + strings.Join(holds, " and no "))
 	}
