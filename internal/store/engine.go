@@ -44,7 +44,8 @@ type engine interface {
 	// limits bound one statement in time, 0 leaves that to ctx, and say how many
 	// parameters one that writes many rows has at best.
 	limits() (statement time.Duration, parameters int)
-	// shared reports whether other processes may use the database at once.
+	// shared reports whether it is a server: other processes may use the database
+	// at once, and statements take arrays.
 	shared() bool
 	// now is an expression for the time by the database's clock, in microseconds
 	// since 1970 UTC: what several processes agree on.

@@ -16,50 +16,31 @@ type rowSource struct {
 // round trips that cost, in a file what surrounds each statement. onConflict is
 // the clause to end with, or "".
 func (tx *Tx) insertRows(table string, columns []string, rows rowSource, onConflict string) error {
-	size := max(1, tx.parameters/len(columns))
-	whole := rows.n / size * size
-	if err := tx.insertChunks(insertInto(table, columns, size, tx.cheap)+onConflict, rows, 0, whole, size); err != nil {
-		return err
-	}
-	rest := rows.n - whole
-	return tx.insertChunks(insertInto(table, columns, rest, tx.cheap)+onConflict, rows, whole, rows.n, rest)
+	_, err := tx.insertCounted(table, columns, rows, onConflict)
+	return err
 }
 
-// insertReturning is insertRows with a clause that returns something of each row
-// that was inserted.
-func (tx *Tx) insertReturning(table string, columns []string, rows rowSource, clause string, scan func(*sql.Rows) error) error {
+// insertCounted is insertRows and returns how many rows that inserted.
+func (tx *Tx) insertCounted(table string, columns []string, rows rowSource, onConflict string) (inserted int64, err error) {
 	size := max(1, tx.parameters/len(columns))
-	var args []any
-	var query string
-	for from, of := 0, 0; from < rows.n; from += size {
-		n := min(size, rows.n-from)
-		if n != of {
-			query, of = insertInto(table, columns, n, tx.cheap)+clause, n
-		}
-		args = args[:0]
-		for i := from; i < from+n; i++ {
-			var err error
-			if args, err = rows.row(args, i); err != nil {
-				return err
-			}
-		}
-		if err := tx.each(query, args, scan); err != nil {
-			return err
-		}
-		runtime.Gosched() // as in insertChunks
+	whole := rows.n / size * size
+	if inserted, err = tx.insertChunks(insertInto(table, columns, size, tx.cheap)+onConflict, rows, 0, whole, size); err != nil {
+		return 0, err
 	}
-	return nil
+	rest := rows.n - whole
+	n, err := tx.insertChunks(insertInto(table, columns, rest, tx.cheap)+onConflict, rows, whole, rows.n, rest)
+	return inserted + n, err
 }
 
 // insertChunks inserts the rows from one to another, whose number is a multiple
 // of size, so many at a time with one statement that is prepared once.
-func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) error {
+func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) (inserted int64, err error) {
 	if from == to {
-		return nil
+		return 0, nil
 	}
 	stmt, err := tx.prepare(query)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer stmt.Close()
 	var args []any
@@ -67,15 +48,17 @@ func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) err
 		args = args[:0]
 		for i := from; i < from+size; i++ {
 			if args, err = rows.row(args, i); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		if err := tx.execPrepared(stmt, args); err != nil {
-			return err
+		n, err := tx.execPrepared(stmt, args)
+		if err != nil {
+			return 0, err
 		}
+		inserted += n
 		runtime.Gosched() // on one core, requests come between the statements of a large batch
 	}
-	return nil
+	return inserted, nil
 }
 
 // insertInto renders an INSERT of so many rows, with the engine's cheapest
@@ -94,9 +77,12 @@ func (tx *Tx) prepare(query string) (*sql.Stmt, error) {
 	return tx.tx.PrepareContext(ctx, query)
 }
 
-func (tx *Tx) execPrepared(stmt *sql.Stmt, args []any) error {
+func (tx *Tx) execPrepared(stmt *sql.Stmt, args []any) (int64, error) {
 	ctx, done := tx.statement()
 	defer done()
-	_, err := stmt.ExecContext(ctx, clean(args)...)
-	return err
+	res, err := stmt.ExecContext(ctx, clean(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/ledger"
@@ -158,12 +157,17 @@ func (c *commit) insertTransfers() error {
 		t := &c.batch.Transfers[i]
 		return transferValues(args, t, c.first+int64(i), c.numbers[t.Debit], c.numbers[t.Credit]), nil
 	}}
-	return c.tx.insertReturning("transfers", transferColumns, rows, ` ON CONFLICT (id) DO NOTHING RETURNING seq`, func(rows *sql.Rows) error {
+	inserted, err := c.tx.insertBulk("transfers", transferColumns, rows, ` ON CONFLICT (id) DO NOTHING`)
+	if err != nil || inserted == int64(rows.n) {
+		for i := range c.fresh {
+			c.fresh[i] = true
+		}
+		return err
+	}
+	return c.tx.each(`SELECT seq FROM transfers WHERE seq >= $1`, []any{c.first}, func(rows *sql.Rows) error {
 		var seq int64
 		err := rows.Scan(&seq)
-		if err == nil {
-			c.fresh[seq-c.first] = true
-		}
+		c.fresh[seq-c.first] = true
 		return err
 	})
 }
@@ -244,7 +248,8 @@ func (c *commit) hold(open []int) error {
 		t := &c.batch.Transfers[open[i]]
 		return append(args, t.ID[:], c.first+int64(open[i]), c.numbers[t.Debit], int64(t.Amount)), nil
 	}}
-	return c.tx.insertRows("holds", []string{"id", "seq", "debit", "amount"}, rows, "")
+	_, err := c.tx.insertBulk("holds", bulk{"id bytea", "seq bigint", "debit bigint", "amount bigint"}, rows, "")
+	return err
 }
 
 // moveAccounts changes balances and floors together, in the order of the
@@ -254,38 +259,18 @@ func (c *commit) moveAccounts() error {
 		m := c.of(id)
 		m.floor, m.refloored = floor, true
 	}
-	for numbers := range slices.Chunk(slices.Sorted(maps.Keys(c.moves)), 80) {
-		var args []any
-		for _, n := range numbers {
-			m := c.moves[n]
-			args = append(args, n, int64(m.posted), int64(m.pending), flag(m.refloored), nullFloor(m.floor))
-		}
-		changed, err := c.tx.exec(moveQuery(len(numbers)), args...)
-		if err != nil {
-			return err
-		}
-		if changed != int64(len(numbers)) {
-			return sluice.Errorf(sluice.CodeDiscrepancy, "of %d accounts that a commit moves, %d exist", len(numbers), changed)
-		}
+	numbers := slices.Sorted(maps.Keys(c.moves))
+	rows := rowSource{len(numbers), func(args []any, i int) ([]any, error) {
+		m := c.moves[numbers[i]]
+		return append(args, numbers[i], int64(m.posted), int64(m.pending), flag(m.refloored), nullFloor(m.floor)), nil
+	}}
+	changed, err := c.tx.updateBulk("accounts", bulk{"number bigint", "posted bigint", "pending bigint", "refloored bigint", "bound bigint"}, rows,
+		`posted = accounts.posted + m.posted, pending = accounts.pending + m.pending, floor = CASE WHEN m.refloored = 1 THEN m.bound ELSE accounts.floor END`,
+		`accounts.number = m.number`)
+	if err == nil && changed != int64(len(numbers)) {
+		return sluice.Errorf(sluice.CodeDiscrepancy, "of %d accounts that a commit moves, %d exist", len(numbers), changed)
 	}
-	return nil
-}
-
-// moveQuery moves n accounts. The casts tell PostgreSQL the types, which VALUES
-// alone does not.
-func moveQuery(n int) string {
-	rows := make([]string, n)
-	for i := range rows {
-		p := placeholders(5*i+1, 5)
-		for _, each := range strings.Split(p, ", ") {
-			rows[i] += `, CAST(` + each + ` AS BIGINT)`
-		}
-		rows[i] = `(` + rows[i][2:] + `)`
-	}
-	return `WITH m (number, posted, pending, refloored, floor) AS (VALUES ` + strings.Join(rows, ", ") + `)
-		UPDATE accounts SET posted = accounts.posted + m.posted, pending = accounts.pending + m.pending,
-			floor = CASE WHEN m.refloored = 1 THEN m.floor ELSE accounts.floor END
-		FROM m WHERE accounts.number = m.number`
+	return err
 }
 
 func (c *commit) movePositions() error {

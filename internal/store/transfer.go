@@ -8,8 +8,9 @@ import (
 )
 
 // transferColumns are written from a transfer in this order.
-var transferColumns = []string{
-	"seq", "id", "txn", "debit", "credit", "amount", "kind", "pending", "code", "request", "attempt", "price_version", "gateway", "journal_seq", "booked_at", "expires_at",
+var transferColumns = bulk{
+	"seq bigint", "id bytea", "txn bytea", "debit bigint", "credit bigint", "amount bigint", "kind text", "pending bytea", "code text", "request bytea",
+	"attempt bigint", "price_version bigint", "gateway text", "journal_seq bigint", "booked_at bigint", "expires_at bigint",
 }
 
 // transferSelection reads what [scanTransfer] wants.

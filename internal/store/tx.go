@@ -18,7 +18,9 @@ type Tx struct {
 	parameters int
 	// cheap renders the parameters of such a statement, in order.
 	cheap func(first, n int) string
-	now   time.Time
+	// arrays says that an argument may be an array.
+	arrays bool
+	now    time.Time
 	// id is what the engine knows the transaction by, "" when it does not say.
 	id string
 }
