@@ -42,6 +42,7 @@ func (c *Config) Check(role Role, dev bool) []error {
 	c.checkListeners(&p, role)
 	c.checkLog(&p)
 	c.checkStores(&p, role)
+	c.checkMoney(&p)
 	if role.serves() {
 		c.checkGateway(&p)
 	}

@@ -23,7 +23,7 @@ type Config struct {
 	// Where /metrics, /health and /ready are served.
 	StatusAddr string `key:"status.addr" env:"SLUICE_STATUS_ADDR" default:"127.0.0.1:8082"`
 
-	// The folder of the SQLite database, the access logs, the last good configuration of a gateway and the key file of --dev. It belongs to one process of a kind at a time.
+	// The folder of the SQLite database, the journal, the access logs, the last good configuration of a gateway and the key file of --dev. It belongs to one process of a kind at a time.
 	DataDir string `key:"data.dir" env:"SLUICE_DATA_DIR" default:"data"`
 	// The PostgreSQL database of the control plane, as key=value pairs or a postgres:// URL; empty keeps everything in SQLite inside data.dir. A gateway never opens it.
 	PostgresDSN string `key:"postgres.dsn" env:"EZ_PG_DSN" secret:"true"`
@@ -73,6 +73,15 @@ type Config struct {
 	// How long a batch that is not full waits, in milliseconds.
 	LogFlushMS int `key:"log.flush_ms" env:"SLUICE_LOG_FLUSH_MS" default:"1000"`
 
+	// What the journal of requests' costs may take on disk, in bytes; the journal is the folder journal in data.dir. At nine tenths no billable request is admitted any more until the books catch up.
+	JournalQuota int `key:"journal.quota_bytes" env:"SLUICE_JOURNAL_QUOTA_BYTES" default:"1073741824"`
+	// How large a file of the journal grows before the next one begins, in bytes; at most an eighth of journal.quota_bytes.
+	JournalSegment int `key:"journal.segment_bytes" env:"SLUICE_JOURNAL_SEGMENT_BYTES" default:"16777216"`
+	// Where clients whose balance is short are sent to top up; empty is control.public_url with /billing behind it.
+	TopUpURL string `key:"billing.top_up_url" env:"SLUICE_TOP_UP_URL"`
+	// What endings of requests are charged for where that is not the default of docs/money.md, as outcome=basis, separated by commas (or a map in the file), for instance client_gone=nothing.
+	Endings map[string]string `key:"billing.endings" env:"SLUICE_BILLING_ENDINGS"`
+
 	// How long records of finished requests are kept; 0 keeps them for ever.
 	RecordsKeep time.Duration `key:"records.keep" env:"SLUICE_RECORDS_KEEP" default:"2160h"`
 
@@ -98,6 +107,12 @@ const (
 	maxFlushMS  = 60_000
 	minSecret   = 32
 	maxMaxKeys  = 100_000_000
+	// Of the journal: a file holds at least a few hundred entries of any size, and
+	// no disk is larger than a quota can be.
+	minSegment = 1 << 20
+	maxSegment = 1 << 30
+	minQuota   = 8 * minSegment
+	maxQuota   = 1 << 44
 )
 
 // controlAddr is control.addr with the port of server.port when that is set.

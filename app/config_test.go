@@ -37,6 +37,7 @@ redis: {addr: "file:6379", db: 3}
 log: {batch_size: 20, flush_ms: 250, queue_capacity: 500, level: warn}
 auth: {jwt_secret: from-the-file}
 gateway: {trusted_proxies: [10.0.0.0/8, 192.0.2.1], drain_deadline: 1m}
+billing: {endings: {timeout: delivered, client_gone: nothing}}
 `)
 	cfg, err := app.LoadFor(dir, "", "EZ_LOG_BATCH_SIZE=30", "EZ_LOG_LEVEL=", "HOME=/nowhere", "EZ_PG_DSN=postgres://env")
 	if err != nil {
@@ -47,6 +48,7 @@ gateway: {trusted_proxies: [10.0.0.0/8, 192.0.2.1], drain_deadline: 1m}
 		PostgresDSN: "postgres://env", RedisAddr: "file:6379", RedisDB: 3, JWTSecret: "from-the-file",
 		OnStoreError: "local", MaxStale: 24 * time.Hour, MaxKeys: 200_000,
 		LogLevel: "warn", LogFormat: "auto", LogQueue: 500, LogBatchSize: 30, LogFlushMS: 250, RecordsKeep: 2160 * time.Hour,
+		JournalQuota: 1 << 30, JournalSegment: 16 << 20, Endings: map[string]string{"client_gone": "nothing", "timeout": "delivered"},
 		TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"}, PreStop: 5 * time.Second, DrainDeadline: time.Minute,
 	}
 	if !reflect.DeepEqual(cfg.Config, want) {
@@ -68,6 +70,8 @@ func TestEveryVariable(t *testing.T) {
 	for _, row := range app.SettingRows() {
 		value := "12"
 		switch {
+		case row.Key == "billing.endings":
+			value = "timeout=nothing"
 		case row.Default == "false":
 			value = "true"
 		case strings.HasSuffix(row.Default, "s") || strings.HasSuffix(row.Default, "m") || strings.HasSuffix(row.Default, "h"):
@@ -219,6 +223,15 @@ func TestCheckNamesTheSetting(t *testing.T) {
 		"SLUICE_LOG_FLUSH_MS=0":              "SLUICE_LOG_FLUSH_MS",
 		"SLUICE_TRUSTED_PROXIES=10.0.0.0/33": "SLUICE_TRUSTED_PROXIES",
 		"SLUICE_PRE_STOP=-1s":                "SLUICE_PRE_STOP",
+
+		"SLUICE_JOURNAL_QUOTA_BYTES=1000":              "SLUICE_JOURNAL_QUOTA_BYTES",
+		"SLUICE_JOURNAL_QUOTA_BYTES=16777216":          "SLUICE_JOURNAL_SEGMENT_BYTES",
+		"SLUICE_JOURNAL_SEGMENT_BYTES=1":               "SLUICE_JOURNAL_SEGMENT_BYTES",
+		"SLUICE_TOP_UP_URL=pay.example":                "SLUICE_TOP_UP_URL",
+		"SLUICE_BILLING_ENDINGS=hangup=nothing":        "SLUICE_BILLING_ENDINGS (billing.endings): there is no ending \"hangup\"",
+		"SLUICE_BILLING_ENDINGS=complete=nothing":      "complete cannot be charged for \"nothing\"; choose one of: usage",
+		"SLUICE_BILLING_ENDINGS=timeout=usage":         "choose one of: delivered, nothing",
+		"SLUICE_BILLING_ENDINGS=error=nothing,crash=x": "choose one of: progress, nothing",
 	} {
 		cfg, err := app.LoadFor(t.TempDir(), "", variable, goodMaster, goodJWT)
 		if err != nil {

@@ -30,6 +30,7 @@ type controlRole struct {
 	store     *store.DB
 	control   *control.Control
 	worker    *worker.Worker
+	books     *worker.Books
 	board     *link.Board          // to the gateway of this process
 	statuses  *link.StatusBoard    // of gateways that report to this process
 	publisher *link.RedisPublisher // to gateways of other processes; nil without Redis
@@ -43,11 +44,14 @@ func openControl(ctx context.Context, h *host) (_ *controlRole, err error) {
 	if c.store, err = openStore(ctx, &h.Config, h.progress.step); err != nil {
 		return nil, err
 	}
-	if err := c.open(); err != nil {
+	if err := c.open(ctx); err != nil {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	return c, nil
 }
+
+// close gives up what open opened.
+func (c *controlRole) close() error { return errors.Join(c.closeBooks(), c.store.Close()) }
 
 // openStore opens PostgreSQL when it is configured, else SQLite.
 func openStore(ctx context.Context, c *Config, step func(format string, args ...any)) (*store.DB, error) {
@@ -65,7 +69,15 @@ func openStore(ctx context.Context, c *Config, step func(format string, args ...
 // databaseName is the SQLite file in the data folder.
 const databaseName = "sluice.db"
 
-func (c *controlRole) open() (err error) {
+func (c *controlRole) open(ctx context.Context) (err error) {
+	if err := c.openBooks(ctx); err != nil {
+		return err
+	}
+	if c.PostgresDSN == "" { // nobody else can be running a request by this database
+		if err := c.store.EndAnswers(ctx); err != nil {
+			return err
+		}
+	}
 	c.publisher = newPublisher(c.host, c.store)
 	c.control, err = control.New(control.Config{
 		Store: c.store, Keyring: c.keyring, Plugins: pluginCheck{c.plugins}, Dialects: builtin.Registry(nil), Publish: c.deliver,
@@ -77,12 +89,21 @@ func (c *controlRole) open() (err error) {
 	c.worker = worker.New(worker.Config{
 		Records: c.store, Queue: c.LogQueue, Batch: c.LogBatchSize, Flush: c.flush(),
 		Keys: c.store, KeysUsed: c.statuses, Now: time.Now, Log: c.log,
-		Retention: []worker.Retention{{Name: "records", Keep: c.RecordsKeep, Delete: c.store.DeleteRecords}},
+		Retention: []worker.Retention{
+			{Name: "records", Keep: c.RecordsKeep, Delete: c.store.DeleteRecords},
+			{Name: "answers", Keep: time.Nanosecond, Delete: c.expireAnswers},
+		},
 	})
 	if c.PlaneToken != "" {
 		c.logs, err = c.openAccessLogs()
 	}
 	return err
+}
+
+// expireAnswers removes answers whose own time is over.
+func (c *controlRole) expireAnswers(ctx context.Context, _ time.Time, limit int) (int, error) {
+	n, err := c.store.ExpireAnswers(ctx, limit)
+	return int(n), err
 }
 
 // flush is log.flush_ms.
@@ -156,6 +177,7 @@ func (c *controlRole) start(loops context.Context, ready func() readiness) error
 		return err
 	}
 	c.loops.Go(func() { c.worker.Run(loops) })
+	c.loops.Go(func() { c.books.Run(loops) })
 	if c.publisher != nil {
 		c.loops.Go(func() { c.publisher.Run(loops) })
 	}

@@ -32,6 +32,9 @@ func (c *controlRole) seedDemo(ctx context.Context) (err error) {
 	if err := ensureDemo(ctx, c.control.As(control.System())); err != nil {
 		return err
 	}
+	if err := c.seedMoney(ctx); err != nil {
+		return fmt.Errorf("give the demo tenant something to spend: %w", err)
+	}
 	c.demoKey, err = mintDemoKey(ctx, c.control, time.Now())
 	return err
 }

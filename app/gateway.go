@@ -20,17 +20,19 @@ type gatewayRole struct {
 	front   front
 }
 
-// openGateway builds the gateway on its ports.
-func openGateway(h *host, ports gatewayPorts) (*gatewayRole, error) {
+// openGateway builds the gateway on its ports and its journal.
+func openGateway(h *host, ports gatewayPorts, costs *costs) (*gatewayRole, error) {
 	proxies, err := parseNetworks(h.TrustedProxies)
 	if err != nil {
 		return nil, sluice.Errorf(sluice.CodeConfig, "SLUICE_TRUSTED_PROXIES: %v", err)
 	}
+	ports.loops = append(ports.loops, costs.loops()...)
 	g := &gatewayRole{host: h, ports: ports}
 	g.front = newFront()
 	g.gateway, err = gateway.New(gateway.Config{
 		Name: h.gatewayName(), Version: version(),
 		Snapshots: ports.snapshots, Admission: ports.admission, Events: ports.events, Status: ports.status, Keys: ports.keys,
+		Journal: costs.journal, Endings: h.endings(), Answers: ports.answers,
 		Plugins: h.plugins, Dialects: builtin.Registry(nil), Keyring: h.keyring,
 		Outbound: g.front.platform, TenantOutbound: g.front.tenant,
 		Log: h.log, Metrics: h.metrics, TrustedProxies: proxies,

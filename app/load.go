@@ -180,7 +180,28 @@ func flattenFile(path string, text []byte) (map[string]string, error) {
 	}
 	flat := map[string]string{}
 	flatten("", tree, flat)
-	return flat, nil
+	return foldMaps(flat), nil
+}
+
+// foldMaps makes one value of each setting that is a map: "billing.endings.error"
+// becomes a pair of "billing.endings".
+func foldMaps(flat map[string]string) map[string]string {
+	for _, s := range settings() {
+		if s.typ != reflect.TypeFor[map[string]string]() {
+			continue
+		}
+		members := map[string]string{}
+		for key, value := range flat {
+			if name, ok := strings.CutPrefix(key, s.key+"."); ok {
+				members[name] = value
+				delete(flat, key)
+			}
+		}
+		if len(members) > 0 {
+			flat[s.key] = joinMap(members)
+		}
+	}
+	return flat
 }
 
 func flatten(prefix string, v any, into map[string]string) {

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/sluicegate/sluice/internal/journal"
 	"github.com/sluicegate/sluice/internal/link"
 )
 
@@ -13,6 +15,7 @@ type node struct {
 	*host
 	control *controlRole // nil in `sluice gateway`
 	gateway *gatewayRole // nil in `sluice control`
+	costs   *costs       // nil in `sluice control`
 	cancel  context.CancelFunc
 }
 
@@ -46,12 +49,37 @@ func (n *node) open(ctx context.Context) (err error) {
 		return nil
 	}
 	n.progress.step("gateway")
+	if err := n.openCosts(ctx); err != nil {
+		return err
+	}
 	ports, err := n.ports()
 	if err != nil {
 		return err
 	}
-	n.gateway, err = openGateway(n.host, ports)
+	n.gateway, err = openGateway(n.host, ports, n.costs)
 	return err
+}
+
+// openCosts opens the journal. Books in the same process take what it has before
+// the first request, so that their balances are those of all that was admitted.
+func (n *node) openCosts(ctx context.Context) (err error) {
+	n.progress.step("journal")
+	books, err := n.books()
+	if err != nil {
+		return err
+	}
+	if n.costs, err = openCosts(n.host, books); err == nil && n.control != nil {
+		n.costs.ship(ctx)
+	}
+	return err
+}
+
+// books are where the journal of this process goes.
+func (n *node) books() (journal.Transport, error) {
+	if n.control != nil {
+		return n.control.books, nil
+	}
+	return link.NewJournalClient(n.ControlURL, n.PlaneToken, nil)
 }
 
 // ports connects the gateway to its control plane.
@@ -59,7 +87,10 @@ func (n *node) ports() (gatewayPorts, error) {
 	if n.control == nil {
 		return remotePorts(n.host)
 	}
-	return embeddedPorts(n.host, link.NewIngest(n.control.store), n.control.board, n.control.statuses)
+	p, err := embeddedPorts(n.host, link.NewIngest(n.control.store), n.control.board, n.control.statuses)
+	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Book, TopUpURL: n.topUpURL(), Now: time.Now})
+	p.answers = link.NewAnswers(n.control.store, time.Now)
+	return p, err
 }
 
 // start lets control publish, and opens the doors; those of a process with both
@@ -105,8 +136,8 @@ func (n *node) ready() readiness {
 	return r
 }
 
-// stop drains the gateway, then ends control and the rest, then closes the
-// store. It returns once everything has ended.
+// stop drains the gateway, then ends control and the rest, then ships what is left
+// of the journal and closes the store. It returns once everything has ended.
 func (n *node) stop() error {
 	var problems []error
 	if n.cancel != nil {
@@ -124,8 +155,11 @@ func (n *node) stop() error {
 // close releases what open opened.
 func (n *node) close() error {
 	var failures []error
+	if n.costs != nil {
+		failures = append(failures, n.costs.close())
+	}
 	if n.control != nil {
-		failures = append(failures, n.control.store.Close())
+		failures = append(failures, n.control.close())
 	}
 	return errors.Join(append(failures, n.host.close())...)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/sluicegate/sluice/internal/link"
 )
 
-// withPlanes mounts beside the API what other processes use of control: records
-// and status of gateways, and access logs. Without a plane token there are no
+// withPlanes mounts beside the API what other processes use of control: records,
+// journals and status of gateways, and access logs. Without a plane token there are no
 // other processes.
 func (c *controlRole) withPlanes(next http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
@@ -26,7 +26,12 @@ func (c *controlRole) withPlanes(next http.Handler) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	entries, err := link.JournalHandler(c.books, c.PlaneToken)
+	if err != nil {
+		return nil, err
+	}
 	mux.Handle(link.EventsPath, events)
+	mux.Handle(link.JournalPath, entries)
 	mux.Handle(link.StatusPath, status)
 	mux.Handle("/logs", c.logs.Handler())
 	return mux, nil

@@ -15,6 +15,9 @@ type gatewayPorts struct {
 	admission sluice.Admission
 	events    sluice.Events
 	status    sluice.StatusSink
+	// answers keeps what requests with an Idempotency-Key were answered; nil where
+	// there is no database.
+	answers sluice.Answers
 	// keys finds keys that snapshots leave out; nil when they hold all.
 	keys sluice.KeySource
 	// reader follows Redis; nil when the gateway has its snapshots from control

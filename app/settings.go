@@ -56,6 +56,9 @@ func (s setting) parse(text string) (reflect.Value, error) {
 		return reflect.ValueOf(d), nil
 	case reflect.TypeFor[[]string]():
 		return reflect.ValueOf(splitList(text)), nil
+	case reflect.TypeFor[map[string]string]():
+		m, err := splitMap(text)
+		return reflect.ValueOf(m), err
 	}
 	panic("app: Config has a field of type " + s.typ.String() + ", which settings cannot read")
 }
@@ -71,6 +74,32 @@ func splitList(text string) []string {
 	return out
 }
 
+// splitMap reads name=value pairs, separated by commas.
+func splitMap(text string) (map[string]string, error) {
+	var out map[string]string
+	for _, part := range splitList(text) {
+		name, value, ok := strings.Cut(part, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if _, twice := out[name]; !ok || name == "" || value == "" || twice {
+			return nil, fmt.Errorf("%q is not name=value, or names something twice", part)
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+// joinMap writes what splitMap reads, in order.
+func joinMap(m map[string]string) string {
+	var parts []string
+	for _, name := range sortedKeys(m) {
+		parts = append(parts, name+"="+m[name])
+	}
+	return strings.Join(parts, ",")
+}
+
 // show renders the setting's value for people; secrets only tell whether they
 // are set.
 func (s setting) show(c *Config) string {
@@ -82,6 +111,8 @@ func (s setting) show(c *Config) string {
 		return "(set)"
 	case s.typ == reflect.TypeFor[[]string]():
 		return strings.Join(v.Interface().([]string), ",")
+	case s.typ == reflect.TypeFor[map[string]string]():
+		return joinMap(v.Interface().(map[string]string))
 	}
 	return fmt.Sprint(v.Interface())
 }

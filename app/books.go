@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/ledger"
+	"github.com/sluicegate/sluice/internal/store"
+	"github.com/sluicegate/sluice/internal/worker"
+)
+
+const (
+	// ledgerLease is how long a ledger on PostgreSQL waits for its owner before
+	// another process may take it; it is renewed every second.
+	ledgerLease = 5 * time.Second
+	// instanceName is the file in the data folder that tells one installation's
+	// processes apart: the folder belongs to one of them at a time, so whoever
+	// starts on it again is the owner that died.
+	instanceName = "instance"
+	// alarmKind is what the books' alarms are called in the outbox.
+	alarmKind = "ledger.alarm"
+)
+
+// openBooks prepares the books and takes the ledger, unless another process has
+// it: then [worker.Books.Run] goes on trying.
+func (c *controlRole) openBooks(ctx context.Context) error {
+	owner, err := instance(c.DataDir)
+	if err != nil {
+		return err
+	}
+	c.books = worker.NewBooks(worker.BooksConfig{
+		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return ownLedger(ctx, c.store, owner) },
+		Alarm: c.alarm, Now: time.Now, Log: c.log,
+	})
+	c.progress.step("ledger")
+	if err := c.books.Open(ctx); sluice.CodeOf(err) != sluice.CodeUnavailable {
+		return err
+	}
+	c.log.Warn("another process keeps the ledger; spending with a limit waits until this one has it")
+	return nil
+}
+
+// ownLedger takes the ledger of a database and loads it.
+func ownLedger(ctx context.Context, db *store.DB, owner string) (*worker.Owned, error) {
+	kept, err := db.OwnLedger(ctx, owner, ledgerLease)
+	if err != nil {
+		return nil, err
+	}
+	book := ledger.NewBook(ledger.Config{})
+	poster := ledger.NewPoster(book, kept, time.Now)
+	if err := poster.Start(ctx); err != nil {
+		return nil, errors.Join(err, kept.Yield(ctx))
+	}
+	return &worker.Owned{
+		Book: book, Poster: poster, Close: kept.Yield,
+		Renew: func(ctx context.Context) error { return kept.Renew(ctx, ledgerLease) },
+	}, nil
+}
+
+// closeBooks gives the ledger up.
+func (c *controlRole) closeBooks() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeDeadline)
+	defer cancel()
+	return c.books.Close(ctx)
+}
+
+// alarm puts an alarm of the books into the outbox, once for each time of failure.
+func (c *controlRole) alarm(ctx context.Context, a worker.Alarm) error {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("rendering an alarm: %w", err)
+	}
+	return c.store.AddEvents(ctx, store.Event{
+		ID: alarmKind + " " + a.Since.Format(time.RFC3339Nano), Kind: alarmKind, Subject: a.Journal, Data: data,
+	})
+}
+
+// instance returns the name of whoever runs on a data folder, making it up once.
+func instance(dir string) (string, error) {
+	path := filepath.Join(dir, instanceName)
+	b, err := os.ReadFile(path)
+	if name := strings.TrimSpace(string(b)); err == nil && name != "" {
+		return name, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the name of this instance: %w", err)
+	}
+	var drawn [8]byte
+	rand.Read(drawn[:])
+	name := hex.EncodeToString(drawn[:])
+	if err := os.WriteFile(path, []byte(name+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("naming this instance: %w", err)
+	}
+	return name, nil
+}
