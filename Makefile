@@ -7,7 +7,7 @@ FUZZTIME    ?= 10s
 KILLS       ?= 200
 OUTAGE      ?= 5m
 
-.PHONY: build run test check golden fuzz bench faults sim vuln catalog clean help
+.PHONY: build run test check golden agents fuzz bench faults sim vuln catalog clean help
 .DEFAULT_GOAL := build
 
 build: ## build bin/sluice, showing each package as it is compiled
@@ -25,6 +25,9 @@ check: ## the quick gate: gofmt, vet, tidy, staticcheck, short tests
 
 golden: ## rewrite golden files and generated pages; read the difference before you commit it
 	@$(GO) test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | grep -v /.cache/ | xargs -n1 dirname | sort -u) -update
+
+agents: ## install Claude Code, Codex and Gemini CLI (900 MB from npm, so never part of make test) and have them work
+	@GO="$(GO)" RECORD="$(RECORD)" scripts/agents.sh
 
 fuzz: ## run every fuzz target for FUZZTIME each (default 10s)
 	@GO="$(GO)" scripts/fuzz.sh "$(FUZZTIME)"

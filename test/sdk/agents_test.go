@@ -15,8 +15,8 @@ import (
 	"github.com/sluicegate/sluice/test/process"
 )
 
-// agent is a coding agent as its public documentation shows it on the wire: its
-// requests (testdata/agents) and what it makes of the answers.
+// agent is a coding agent as [TestInstalledAgents] recorded it: its requests
+// (testdata/agents) in words of our own, and what it makes of the answers.
 type agent struct {
 	name   string
 	path   string // $MODEL is the model's name
@@ -31,20 +31,26 @@ var agents = []agent{
 	{
 		name: "claude-code", path: "/v1/messages?beta=true", told: claudeCodeTold,
 		header: map[string]string{"Authorization": "Bearer ", "Anthropic-Version": "2023-06-01", "X-App": "cli",
-			"Anthropic-Beta": "claude-code-20250219,interleaved-thinking-2025-05-14,fine-grained-tool-streaming-2025-05-14"},
+			"Anthropic-Beta": "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,mid-conversation-tool-changes-2026-07-01," +
+				"thinking-token-count-2026-05-13,advanced-tool-use-2025-11-20,effort-2025-11-24,thinking-display-updates-2026-08-18"},
 		script: "think Look first. && say I list the files. && call Bash {\"command\":\"ls\"} && call mcp__tracker__list_items {}\n" +
-			"think Now read. && call Read {\"file_path\":\"go.mod\",\"limit\":20}\nsay $results",
+			"think Now read. && call Read {\"file_path\":\"go.mod\",\"offset\":20}\nsay $results",
 	},
 	{
 		name: "codex", path: "/v1/responses", told: codexTold,
-		header: map[string]string{"Authorization": "Bearer ", "Originator": "codex_cli_rs", "Session_id": "0198c1f0-6d0f-7b52-a7a5-1f0d9f6f5c11"},
-		script: "think Look first. && call shell {\"command\":[\"ls\"]}\ncall update_plan {\"plan\":[{\"step\":\"read\",\"status\":\"pending\"}]}\nsay $results",
+		header: map[string]string{"Authorization": "Bearer ", "Originator": "codex_exec", "Session-Id": "0198c1f0-6d0f-7b52-a7a5-1f0d9f6f5c11"},
+		script: "think Look first. && call exec_command {\"cmd\":\"ls\"}\ncall exec_command {\"cmd\":\"cat go.mod\"} && call get_goal {}\nsay $results",
+	},
+	{
+		name: "codex-code-mode", path: "/v1/responses", told: codexTold,
+		header: map[string]string{"Authorization": "Bearer ", "Originator": "codex_exec", "X-Openai-Internal-Codex-Responses-Lite": "true"},
+		script: "think Look first. && call functions__ask {\"questions\":[\"May I?\"]}\ncall functions__ask {\"questions\":[\"Again?\"]}\nsay $results",
 	},
 	{
 		name: "gemini-cli", path: "/v1beta/models/$MODEL:streamGenerateContent?alt=sse", told: geminiCLITold,
 		header: map[string]string{"X-Goog-Api-Key": "", "X-Goog-Api-Client": "google-genai-sdk/1.30.0 gl-node/v20"},
-		script: "think Look first. && call list_directory {\"path\":\".\"} && call run_shell_command {\"command\":\"ls\"}\n" +
-			"call read_many_files {\"include\":[\"go.mod\"]}\nsay $results",
+		script: "think Look first. && call list_directory {\"dir_path\":\".\"} && call run_shell_command {\"command\":\"ls\"}\n" +
+			"call run_shell_command {\"command\":\"cat go.mod\"}\nsay $results",
 	},
 }
 
@@ -182,6 +188,7 @@ func claudeCodeTold(t *testing.T, events []object, request object) (text string,
 
 // codexTold keeps the items that are done.
 func codexTold(t *testing.T, events []object, request object) (text string, calls int) {
+	var outputs []any
 	for _, e := range events {
 		item, _ := e["item"].(object)
 		switch {
@@ -192,11 +199,13 @@ func codexTold(t *testing.T, events []object, request object) (text string, call
 		case item["type"] == "message":
 			text += item["content"].([]any)[0].(object)["text"].(string)
 		case item["type"] == "function_call":
-			defer add(request, "input", object{"type": "function_call_output", "call_id": item["call_id"], "output": result(calls)})
+			outputs = append(outputs, object{"type": "function_call_output", "id": fmt.Sprint("fco_", calls), "call_id": item["call_id"], "output": result(calls)})
 			calls++
 		}
-		delete(item, "status")
 		add(request, "input", item)
+	}
+	for _, output := range outputs {
+		add(request, "input", output)
 	}
 	return text, calls
 }

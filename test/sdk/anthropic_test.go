@@ -53,6 +53,7 @@ type messagesRequest struct {
 		CacheControl            any            `json:"cache_control"`
 		Strict                  *bool
 		Eager                   *bool `json:"eager_input_streaming"`
+		Deferred                *bool `json:"defer_loading"`
 	}
 	ToolChoice *struct {
 		Type, Name string
@@ -69,12 +70,16 @@ type messagesRequest struct {
 			Schema json.RawMessage
 		}
 	} `json:"output_config"`
-	CacheControl any `json:"cache_control"`
+	CacheControl      any `json:"cache_control"`
+	ContextManagement any `json:"context_management"`
 }
 
+// messagesTurn is a message. Behind the first, with the betas of coding agents,
+// it may be the system's, and name the effort from there on.
 type messagesTurn struct {
-	Role    string
-	Content json.RawMessage
+	Role         string
+	Content      json.RawMessage
+	OutputConfig any `json:"output_config"`
 }
 
 // messagesBlock is a block of a request.
@@ -191,6 +196,12 @@ func (in *messagesRequest) hearTurns(h *heard) error {
 			return errors.New("the first message must be the user's")
 		case i > 0 && turn.Role == in.Messages[i-1].Role:
 			return fmt.Errorf("messages.%d: roles must alternate", i)
+		}
+		if turn.Role == "system" {
+			for _, b := range blocks {
+				h.system += b.Text
+			}
+			continue
 		}
 		if turn.Role == "assistant" {
 			h.step++

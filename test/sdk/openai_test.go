@@ -11,6 +11,10 @@ import (
 
 const openAIKey = "sk-scripted-openai"
 
+// compatibleModel is one that is served as most do who follow OpenAI's chats:
+// with the members that all had from the beginning.
+const compatibleModel = "relayed"
+
 // newOpenAI starts a provider that speaks chats, responses and embeddings.
 func newOpenAI(t *testing.T) *upstream {
 	t.Helper()
@@ -137,6 +141,11 @@ func chat(_ *http.Request, body []byte) (answer, error) {
 // check holds the request to the rules beside its messages.
 func (in *chatRequest) check(h *heard) error {
 	switch {
+	case in.Model == compatibleModel && in.MaxCompletionTokens != nil:
+		return errors.New("max_completion_tokens is not known")
+	case in.Model == compatibleModel && in.ReasoningEffort != "":
+		return errors.New("reasoning_effort is not known")
+	case in.Model == compatibleModel:
 	case in.Model != "gpt-5-mini":
 		return fmt.Errorf("the model %q does not exist", in.Model)
 	case len(in.Messages) == 0:

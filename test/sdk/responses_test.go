@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // responsesRequest is POST /v1/responses; what is not here OpenAI refuses.
@@ -21,7 +22,7 @@ type responsesRequest struct {
 	Tools           []responsesTool
 	ToolChoice      any   `json:"tool_choice"`
 	Parallel        *bool `json:"parallel_tool_calls"`
-	Reasoning       *struct{ Effort, Summary string }
+	Reasoning       *struct{ Effort, Summary, Context string }
 	Text            *struct {
 		Verbosity string
 		Format    *struct {
@@ -31,9 +32,10 @@ type responsesRequest struct {
 		}
 	}
 	Metadata       map[string]string
-	SafetyID       string `json:"safety_identifier"`
-	PromptCacheKey string `json:"prompt_cache_key"`
-	ServiceTier    string `json:"service_tier"`
+	SafetyID       string            `json:"safety_identifier"`
+	PromptCacheKey string            `json:"prompt_cache_key"`
+	ServiceTier    string            `json:"service_tier"`
+	ClientMetadata map[string]string `json:"client_metadata"`
 	Truncation     string
 }
 
@@ -42,6 +44,27 @@ type responsesTool struct {
 	Parameters              map[string]any
 	Strict                  *bool
 	Format                  any
+	Tools                   []responsesTool // of a namespace
+	WebAccess               *bool           `json:"external_web_access"`
+}
+
+// hear takes a tool into account; those of a namespace are called with its name
+// before theirs.
+func (t responsesTool) hear(h *heard, namespace string) error {
+	switch {
+	case t.Type == "web_search" && namespace == "":
+	case t.Type == "namespace" && namespace == "" && t.Name != "":
+		for _, inner := range t.Tools {
+			if err := inner.hear(h, t.Name+"__"); err != nil {
+				return err
+			}
+		}
+	case (t.Type == "function" || t.Type == "custom") && t.Name != "":
+		h.tools = append(h.tools, namespace+t.Name)
+	default:
+		return fmt.Errorf("a tool that cannot be: %+v", t)
+	}
+	return nil
 }
 
 // responsesItem is an item of the input.
@@ -51,8 +74,10 @@ type responsesItem struct {
 	Summary                       []struct{ Type, Text string }
 	EncryptedContent              string `json:"encrypted_content"`
 	CallID                        string `json:"call_id"`
-	Name, Arguments, Input        string
+	Name, Namespace               string
+	Arguments, Input              string
 	Output                        json.RawMessage
+	Tools                         []responsesTool // of additional_tools
 }
 
 // responses answers POST /v1/responses.
@@ -100,10 +125,9 @@ func (in *responsesRequest) hear() (*heard, error) {
 		return nil, fmt.Errorf("the model %q does not exist", in.Model)
 	}
 	for _, tool := range in.Tools {
-		if !slices.Contains([]string{"function", "custom"}, tool.Type) || tool.Name == "" {
-			return nil, fmt.Errorf("a tool that cannot be: %+v", tool)
+		if err := tool.hear(h, ""); err != nil {
+			return nil, err
 		}
-		h.tools = append(h.tools, tool.Name)
 	}
 	if in.Text != nil && in.Text.Format != nil && in.Text.Format.Type == "json_schema" {
 		if in.Text.Format.Name == "" {
@@ -174,6 +198,12 @@ func (item responsesItem) hear(h *heard, open map[string]bool) error {
 			return fmt.Errorf("encrypted_content %q cannot be verified", item.EncryptedContent)
 		}
 		h.signed++
+	case "additional_tools":
+		for _, tool := range item.Tools {
+			if err := tool.hear(h, ""); err != nil {
+				return err
+			}
+		}
 	case "function_call":
 		if item.CallID == "" || item.Name == "" || !json.Valid([]byte(item.Arguments)) {
 			return fmt.Errorf("a call that cannot be: %+v", item)
@@ -250,12 +280,15 @@ func responsesOutput(in responsesRequest, step int, actions []action) []object {
 				"content": []any{object{"type": "output_text", "text": a.rest, "annotations": []any{}, "logprobs": []any{}}}})
 		case "call":
 			name, arguments := a.call()
-			at := slices.IndexFunc(in.Tools, func(t responsesTool) bool { return t.Name == name })
-			if in.Tools[at].Type == "custom" {
+			if slices.ContainsFunc(in.Tools, func(t responsesTool) bool { return t.Name == name && t.Type == "custom" }) {
 				items = append(items, object{"id": "ctc_" + id, "type": "custom_tool_call", "status": "completed", "call_id": "call_" + id, "name": name, "input": arguments})
 				continue
 			}
-			items = append(items, object{"id": "fc_" + id, "type": "function_call", "status": "completed", "call_id": "call_" + id, "name": name, "arguments": arguments})
+			item := object{"id": "fc_" + id, "type": "function_call", "status": "completed", "call_id": "call_" + id, "name": name, "arguments": arguments}
+			if namespace, inner, ok := strings.Cut(name, "__"); ok {
+				item["namespace"], item["name"] = namespace, inner
+			}
+			items = append(items, item)
 		}
 	}
 	return items
