@@ -16,7 +16,10 @@ type front struct {
 	chat     *form.Chat
 }
 
-var _ form.Front = (*front)(nil)
+var (
+	_ form.Front     = (*front)(nil)
+	_ form.Forgetter = (*front)(nil)
+)
 
 // Chat implements [form.Front]. The body is read once, by the first attempt
 // that needs it.
@@ -31,6 +34,9 @@ func (f *front) Chat() (*form.Chat, error) {
 	f.chat = c
 	return c, nil
 }
+
+// Forget implements [form.Forgetter].
+func (f *front) Forget() { f.chat = nil }
 
 // Embed implements [form.Front]: this API has no embeddings.
 func (*front) Embed() (*form.Embed, error) {

@@ -70,6 +70,9 @@ func (c *chat) able(asked *form.Chat) (*form.Chat, error) {
 
 // Begin implements [dialect.Leg].
 func (c *chat) Begin(h, out *sluice.RespHead) error {
+	if f, ok := c.ask.Front.(form.Forgetter); ok {
+		f.Forget()
+	}
 	return c.begin(h, out, c.writer.ContentType(), c.ask.Stream)
 }
 

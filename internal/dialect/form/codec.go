@@ -22,6 +22,11 @@ type Front interface {
 	Count(Count) []byte
 }
 
+// Forgetter is a front that can let go of the conversation that it decoded: an
+// answer may last for minutes, and only another attempt reads it again. What Chat
+// returns afterwards is decoded anew.
+type Forgetter interface{ Forget() }
+
 // Info is what the gateway adds to an answer.
 type Info struct {
 	// RequestID is what ids are made of where the provider's own do not fit.

@@ -22,7 +22,10 @@ type front struct {
 	err     error
 }
 
-var _ form.Front = (*front)(nil)
+var (
+	_ form.Front     = (*front)(nil)
+	_ form.Forgetter = (*front)(nil)
+)
 
 // Chat implements [form.Front].
 func (f *front) Chat() (*form.Chat, error) {
@@ -31,6 +34,9 @@ func (f *front) Chat() (*form.Chat, error) {
 	}
 	return f.chat, f.err
 }
+
+// Forget implements [form.Forgetter].
+func (f *front) Forget() { f.chat = nil }
 
 // Writer implements [form.Front].
 func (f *front) Writer(info form.Info) form.Writer {

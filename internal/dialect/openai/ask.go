@@ -22,16 +22,34 @@ const (
 // other.
 type asked struct {
 	reading
-	leg leg
+	// leg is nil until an attempt passes the body on: one that is translated for
+	// minutes needs none.
+	leg *leg
 }
 
-// askeds are those that no exchange uses.
-var askeds = sync.Pool{New: func() any { return new(asked) }}
+// askeds and legs are those that no exchange uses.
+var (
+	askeds = sync.Pool{New: func() any { return new(asked) }}
+	legs   = sync.Pool{New: func() any { return new(leg) }}
+)
+
+// begin begins an attempt that passes the body on, and ends the one before.
+func (a *asked) begin(p *plan, account dialect.Account) *leg {
+	if a.leg == nil {
+		a.leg = legs.Get().(*leg)
+	}
+	a.leg.start(a, p, account)
+	return a.leg
+}
 
 // Release implements [dialect.Releaser].
 func (a *asked) Release() {
 	a.reading = reading{}
-	a.leg.drop()
+	if a.leg != nil {
+		a.leg.drop()
+		legs.Put(a.leg)
+		a.leg = nil
+	}
 	askeds.Put(a)
 }
 

@@ -154,8 +154,7 @@ func (f flavor) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, er
 	case !own, a.endpoint.responses:
 		return convert.Open(ask, account, prepared)
 	}
-	a.leg.start(a, prepared, account)
-	return &a.leg, nil
+	return a.begin(prepared, account), nil
 }
 
 // moved reports whether a conversation holds thoughts of other providers: signed
