@@ -369,6 +369,17 @@ func TestCreditCountsOnceItIsStored(t *testing.T) {
 	if err := b.Hold(holdOf(1, acme, 1), now); sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
 		t.Errorf("credit that is not stored was held: %v", err)
 	}
+	unlimited := holdOf(2, "cust.wallet:nova@USD", 1)
+	unlimited.Floor = sluice.NoFloor
+	if err := b.Hold(unlimited, now); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Poster.Transfer(context.Background(), topUp("p2", unlimited.Wallet, 100)); err == nil {
+		t.Fatal("a top-up without a store succeeded")
+	}
+	if err := b.Hold(holdOf(3, unlimited.Wallet, 1), now); sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
+		t.Errorf("credit that came without a limit and is not stored was held: %v", err)
+	}
 	b.store.fail = nil
 	if made, err := b.Poster.Transfer(context.Background(), topUp("p1", acme, 100)); err != nil || made[0].Amount != 100 {
 		t.Errorf("%+v, %v", made, err)

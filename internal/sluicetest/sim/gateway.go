@@ -82,7 +82,7 @@ func (w *World) draw(n int) *request {
 func (w *World) ask(r *request) {
 	w.sleep("client", time.Duration(w.rng.IntN(250))*time.Millisecond)
 	g := w.gateways[w.rng.IntN(len(w.gateways))]
-	for !g.up {
+	for !g.ready {
 		w.sleep("client.wait", time.Millisecond)
 	}
 	r.node = g
@@ -123,7 +123,7 @@ func (n *node) serve(r *request) {
 			return
 		}
 		r.held = true
-		w.covered(r.tenant, hold.Floor)
+		w.covered(r, &hold)
 	}
 	w.pause("held")
 	for attempt := uint16(1); ; attempt++ {

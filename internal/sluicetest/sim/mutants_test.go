@@ -67,7 +67,6 @@ var mutants = []mutant{
 	{"a cap is opened without its limit", "ledger/hold.go", "c := b.meet(limit.Account, -limit.Limit)\n\t\th.Caps[i]", "c := b.meet(limit.Account, sluice.NoFloor)\n\t\th.Caps[i]"},
 	{"a wallet is opened without its terms", "ledger/account.go", "return b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: limit})", "return b.opened(sluice.Account{ID: id, Asset: id.Asset(), Floor: sluice.NoFloor})"},
 	{"an OPEN that was not promised does not open its wallet", "ledger/hold.go", "h.legs, _ = b.legs(b.meet(o.Wallet, o.Floor), min(o.Amount, maxAmount), now)", "if w := b.accounts[o.Wallet]; w != nil {\n\t\th.legs, _ = b.legs(w, min(o.Amount, maxAmount), now)\n\t}"},
-	{"unbounded credit does not wait for the store", "ledger/account.go", "\tcase sluice.AccountWallet, sluice.AccountGrant, sluice.AccountCap:\n\t\treturn true\n", "\tcase sluice.AccountWallet, sluice.AccountGrant, sluice.AccountCap:\n\t\treturn a.limit != sluice.NoFloor\n"},
 	{"a top-up repays nothing", "ledger/transfer.go", "debt == nil || debt.Posted >= 0", "debt == nil || true"},
 	{"a top-up repays more than is owed", "ledger/transfer.go", "part := min(in.Amount, -debt.Posted)", "part := in.Amount"},
 	// A store.

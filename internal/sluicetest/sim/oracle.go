@@ -296,25 +296,39 @@ func (o *oracle) repaid() {
 }
 
 // covered checks, whenever a hold is granted, that what the store has covers all
-// that is held: credit that only memory knows of is credit that a crash takes
-// back.
-func (w *World) covered(tenant string, floor sluice.Nanos) {
-	if floor == sluice.NoFloor {
-		return
-	}
-	has, held := -floor, sluice.Nanos(0)
-	for _, a := range w.db.accounts {
-		if a.ID == wallet(tenant) || a.Wallet == wallet(tenant) && a.ID.Kind() == sluice.AccountGrant {
-			has += a.Posted
+// that is held, in the wallet and under the cap: credit that only memory knows of
+// is credit that a crash takes back.
+func (w *World) covered(r *request, hold *sluice.Hold) {
+	posted := func(belongs func(*sluice.Account) bool) (sum sluice.Nanos) {
+		for _, a := range w.db.accounts {
+			if belongs(a) {
+				sum += a.Posted
+			}
 		}
+		return sum
 	}
+	if hold.Floor != sluice.NoFloor {
+		has := posted(func(a *sluice.Account) bool {
+			return a.ID == hold.Wallet || a.Wallet == hold.Wallet && a.ID.Kind() == sluice.AccountGrant
+		})
+		w.within(r.tenant, has-hold.Floor, func(o *request) bool { return o.tenant == r.tenant })
+	}
+	for _, c := range hold.Caps {
+		has := posted(func(a *sluice.Account) bool { return a.ID == c.Account })
+		w.within(string(c.Account), has+c.Limit, func(o *request) bool { return o.caps == c.Account })
+	}
+}
+
+// within checks that requests hold no more than there is.
+func (w *World) within(what string, has sluice.Nanos, mine func(*request) bool) {
+	held := sluice.Nanos(0)
 	for _, r := range w.requests {
 		_, settled := w.db.byID[sluice.NewTransferID(r.id.String(), "settle", 0)]
-		if r.tenant == tenant && r.held && !r.refused && !r.crashed && !r.hasty && !settled {
+		if mine(r) && r.held && !r.refused && !r.crashed && !r.hasty && !settled {
 			held += r.estimate
 		}
 	}
 	if held > has {
-		w.violate("%s holds %s, the store has %s", tenant, held, has)
+		w.violate("%s holds %s, the store has %s", what, held, has)
 	}
 }

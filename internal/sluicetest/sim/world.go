@@ -125,7 +125,7 @@ func (w *World) crash(n *node, power bool) {
 	w.note("crash", n.name)
 	w.crashes++
 	w.kill(n)
-	n.up, n.journal, n.book, n.poster, n.busy = false, nil, nil, nil, false
+	n.up, n.ready, n.journal, n.book, n.poster, n.busy = false, false, nil, nil, nil, false
 	for _, r := range w.requests {
 		if r.node == n && !r.done {
 			r.crashed, r.done = true, true
@@ -331,7 +331,7 @@ func (w *World) settled() bool {
 		if !g.up || g.journal == nil {
 			return false
 		}
-		if s := g.journal.Stats(); s.Requests > 0 || s.Synced < s.Last && s.Buffered > 0 || w.db.positions[g.journal.ID()] < uint64(s.Synced) {
+		if g.journal.Stats().Requests > 0 || !w.shipped(g) {
 			return false
 		}
 	}
@@ -339,11 +339,18 @@ func (w *World) settled() bool {
 	return figures.OpenHolds+figures.Promises == 0
 }
 
+// shipped reports whether everything that a gateway journaled is in the database.
+func (w *World) shipped(g *node) bool {
+	s := g.journal.Stats()
+	return (s.Synced >= s.Last || s.Buffered == 0) && w.db.positions[g.journal.ID()] >= uint64(s.Synced)
+}
+
 // node is a process: a gateway with its journal, the books, or both.
 type node struct {
 	w       *World
 	name    string
 	up      bool
+	ready   bool // to serve: what it had journaled before it died is in its books
 	boots   int
 	disk    *disk // of a gateway
 	journal *journal.Journal
@@ -383,6 +390,10 @@ func (n *node) boot() {
 		return
 	}
 	n.up = true
+	for n.books && n.serves && !w.shipped(n) {
+		w.sleep("boot.ship", time.Millisecond)
+	}
+	n.ready = true
 }
 
 func (n *node) bootJournal() bool {
