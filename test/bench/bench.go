@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 type bench struct {
 	self, out string
 	insert    string
+	profiles  string
 	budget    time.Duration
 	pairs     int
 	length    time.Duration
@@ -36,6 +39,7 @@ func benchMain(args []string) error {
 	set.DurationVar(&b.budget, "budget", 9*time.Minute, "how long everything may take; runs are shortened to fit, to 1 s at least")
 	set.StringVar(&b.out, "out", "bench-results", "folder for bench.json, bench.md and bench.svg")
 	set.StringVar(&b.insert, "insert", "", "a document that takes the table between its bench markers")
+	set.StringVar(&b.profiles, "profiles", "", "a folder that takes a CPU profile of every run, by perf; it costs, so such a run is no evidence")
 	only := set.String("only", "", "workloads to run, comma-separated; empty is all")
 	gateways := set.String("gateways", "wire,sluice,gateway,others", "what to compare with nginx: wire, sluice (serve), gateway (of a split installation), and others that are installed")
 	if err := set.Parse(args); err != nil {
@@ -162,10 +166,8 @@ func (b *bench) run() (*report, error) {
 	list := b.chosen()
 	b.fit(list)
 	r := newReport(b)
-	for range b.pairs {
-		if err := b.measureBooks(r); err != nil {
-			return nil, err
-		}
+	if err := b.measureSides(r); err != nil {
+		return nil, err
 	}
 	for _, w := range list {
 		for pair := range b.pairs {
@@ -191,9 +193,10 @@ func (b *bench) run() (*report, error) {
 // measure runs one workload against a fresh process of one peer.
 func (b *bench) measure(r *report, w workload, p peer) error {
 	s := sample{Workload: w.Name, Peer: p.name}
-	addr, key, gateway := b.mock, "", (*process)(nil)
+	addr, k, gateway, dir := b.mock, keys{}, (*process)(nil), ""
 	if p.begin != nil {
-		dir, err := os.MkdirTemp("", "bench")
+		var err error
+		dir, err = os.MkdirTemp("", "bench")
 		if err != nil {
 			return err
 		}
@@ -201,7 +204,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		if addr, err = freeAddr(); err != nil {
 			return err
 		}
-		if gateway, key, err = p.begin(dir, b.mock, addr, b.gwCore); err != nil {
+		if gateway, k, err = p.begin(dir, b.mock, addr, b.gwCore); err != nil {
 			return err
 		}
 		defer gateway.stop()
@@ -211,7 +214,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		s.IdleRSS = gateway.idleRSS(w.Settle)
 	}
 	if !w.Once {
-		if _, err := b.load(w, addr, key, b.length/4); err != nil { // warm up
+		if _, err := b.load(w, addr, k.of(w), b.length/4); err != nil { // warm up
 			return err
 		}
 	}
@@ -219,14 +222,21 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 	var peak <-chan int64
 	stop := make(chan struct{})
 	if gateway != nil {
+		if b.profiles != "" {
+			end, err := gateway.profile(b.profiles, w.Name+"-"+p.name, b.otherCore)
+			if err != nil {
+				return err
+			}
+			defer end()
+		}
 		before, peak = gateway.cpu(), gateway.peakRSS(stop)
 	}
-	result, err := b.load(w, addr, key, b.length)
+	result, lag, err := b.watched(w, p, dir, func() (loadResult, error) { return b.load(w, addr, k.of(w), b.length) })
 	close(stop)
 	if err != nil {
 		return err
 	}
-	s.loadResult = result
+	s.loadResult, s.LagMS = result, lag
 	if gateway != nil {
 		s.CPU, s.RSS = gateway.cpu()-before, <-peak
 	}
@@ -235,26 +245,22 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 	return nil
 }
 
-// measureBooks measures what storing a record costs, on the gateway's core.
-func (b *bench) measureBooks(r *report) error {
-	dir, err := os.MkdirTemp("", "bench")
+// watched runs the load, and where requests are charged, a look at how far the
+// books are behind.
+func (b *bench) watched(w workload, p peer, dir string, load func() (loadResult, error)) (loadResult, float64, error) {
+	if !w.Limited || p.name != "sluice" {
+		result, err := load()
+		return result, 0, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	lag, err := watchLag(ctx, filepath.Join(dir, "data"))
 	if err != nil {
-		return err
+		return loadResult{}, 0, err
 	}
-	defer os.RemoveAll(dir)
-	proc, err := start(b.gwCore, nil, b.self, "books", "-dir", dir)
-	if err != nil {
-		return err
-	}
-	defer proc.cmd.Wait()
-	s := sample{Workload: booksWorkload, Peer: "sluice"}
-	var result booksResult
-	if err := json.NewDecoder(proc.out).Decode(&result); err != nil {
-		return fmt.Errorf("books: %w", err)
-	}
-	s.CPU, s.Requests, s.Seconds = result.CPU, result.Records, 1
-	r.add(s)
-	return nil
+	result, err := load()
+	cancel()
+	return result, <-lag, err
 }
 
 // load runs the load generator once.

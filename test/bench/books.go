@@ -14,19 +14,10 @@ import (
 	"github.com/sluicegate/sluice/internal/store"
 )
 
-// booksWorkload is the name of what [booksMain] measures.
-const booksWorkload = "books"
-
 const (
 	booksShipment = 500
 	booksRounds   = 40
 )
-
-// booksResult is what a books process reports on its standard output.
-type booksResult struct {
-	CPU     time.Duration `json:"cpu_nanos"`
-	Records int64         `json:"records"`
-}
 
 // booksMain stores records of chats the way `serve` does under load, and
 // nothing else, so that their cost can be told from the requests'.
@@ -44,9 +35,11 @@ func booksMain(args []string) error {
 	defer db.Close()
 	batch := make([]sluice.Record, booksShipment)
 	var before, after syscall.Rusage
+	var began time.Time
 	for round := range booksRounds {
 		if round == booksRounds/4 { // warm
 			syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+			began = time.Now()
 		}
 		for i := range batch {
 			batch[i] = chatRecord(round*booksShipment + i)
@@ -56,8 +49,9 @@ func booksMain(args []string) error {
 		}
 	}
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
-	used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
-	return json.NewEncoder(os.Stdout).Encode(booksResult{time.Duration(used), booksShipment * (booksRounds - booksRounds/4)})
+	return json.NewEncoder(os.Stdout).Encode(sideResult{
+		CPU: used(&before, &after), Units: booksShipment * (booksRounds - booksRounds/4), Seconds: time.Since(began).Seconds(),
+	})
 }
 
 // chatRecord is what the workload chat leaves in the books.

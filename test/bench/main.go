@@ -30,7 +30,7 @@ func main() {
 // run chooses the role of this process: the parts of a run are processes of the
 // same binary.
 func run(args []string) error {
-	roles := map[string]func([]string) error{"mock": mockMain, "load": loadMain, "forward": forwardMain, "books": booksMain}
+	roles := map[string]func([]string) error{"mock": mockMain, "load": loadMain, "forward": forwardMain, "books": booksMain, "ledger": ledgerMain}
 	if len(args) > 0 {
 		if role, ok := roles[args[0]]; ok {
 			return role(args[1:])

@@ -34,7 +34,7 @@ func (r *report) markdown() string {
 
 // met reports whether a figure keeps its goal; a run that was void keeps none.
 func (f figure) met() bool {
-	return f.Runs > 0 && f.Void == 0 && (f.Goal == 0 || f.Ratio <= f.Goal) && (f.Most == 0 || f.Median <= f.Most)
+	return f.Runs > 0 && f.Void == 0 && (f.Goal == 0 || f.Ratio <= f.Goal) && (f.Most == 0 || f.Median <= f.Most) && f.Median >= f.Least
 }
 
 // insertTable puts the table between the markers of a document.

@@ -20,8 +20,8 @@ type peer struct {
 	// begin.
 	prepare func(mock string) error
 	// begin starts it in front of the mock, listening on addr, and returns the
-	// key that it wants, if any.
-	begin func(dir, mock, addr string, core int) (*process, string, error)
+	// keys that it wants, if any.
+	begin func(dir, mock, addr string, core int) (*process, keys, error)
 	// end, when set, stops what prepare started.
 	end func()
 }
@@ -33,13 +33,13 @@ func nginxPeer() (peer, error) {
 		return peer{}, errors.New("nginx is the yardstick and is not installed: apt-get install nginx-light (Debian, Ubuntu), dnf install nginx, apk add nginx")
 	}
 	version, _ := exec.Command(path, "-v").CombinedOutput()
-	return peer{name: "nginx", version: string(version), begin: func(dir, mock, addr string, core int) (*process, string, error) {
+	return peer{name: "nginx", version: string(version), begin: func(dir, mock, addr string, core int) (*process, keys, error) {
 		file := filepath.Join(dir, "nginx.conf")
 		if err := os.WriteFile(file, fmt.Appendf(nil, nginxConfig, dir, dir, dir, dir, dir, dir, dir, mock, addr), 0o600); err != nil {
-			return nil, "", err
+			return nil, keys{}, err
 		}
 		proc, err := start(core, nil, path, "-c", file, "-p", dir, "-e", filepath.Join(dir, "error.log"))
-		return proc, "", err
+		return proc, keys{}, err
 	}}, nil
 }
 
@@ -82,14 +82,14 @@ func otherPeers() []peer {
 func filePeer(name, path, versionArg, file, config string, args ...string) peer {
 	out, _ := exec.Command(path, versionArg).Output()
 	version, _, _ := strings.Cut(string(out), "\n")
-	return peer{name: name, version: version, begin: func(dir, mock, addr string, core int) (*process, string, error) {
+	return peer{name: name, version: version, begin: func(dir, mock, addr string, core int) (*process, keys, error) {
 		file := filepath.Join(dir, file)
 		text := strings.NewReplacer("{listen}", addr, "{mock}", mock).Replace(config)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return nil, "", err
+			return nil, keys{}, err
 		}
 		proc, err := start(core, []string{"HOME=" + dir}, path, append(args, file)...)
-		return proc, "", err
+		return proc, keys{}, err
 	}}
 }
 
@@ -128,9 +128,9 @@ const caddyConfig = `{
 
 // wirePeer is internal/wire alone, forwarding.
 func wirePeer(self string) peer {
-	return peer{name: "wire", version: "this tree", begin: func(_, mock, addr string, core int) (*process, string, error) {
+	return peer{name: "wire", version: "this tree", begin: func(_, mock, addr string, core int) (*process, keys, error) {
 		proc, err := start(core, nil, self, "forward", "-target", mock, "-listen", addr)
-		return proc, "", err
+		return proc, keys{}, err
 	}}
 }
 

@@ -18,6 +18,10 @@ type sample struct {
 	CPU      time.Duration `json:"cpu_nanos"`
 	IdleRSS  int64         `json:"idle_rss_bytes"`
 	RSS      int64         `json:"rss_bytes"`
+	// HoldNanos is what one balance decision takes, of the ledger by itself.
+	HoldNanos float64 `json:"hold_nanos,omitempty"`
+	// LagMS is how far the books were behind while requests came, at p99.
+	LagMS float64 `json:"lag_p99_ms,omitempty"`
 	loadResult
 }
 
@@ -54,10 +58,12 @@ type figure struct {
 	// should be.
 	Ratio float64 `json:"ratio,omitempty"`
 	Goal  float64 `json:"goal,omitempty"`
-	// Most is the most that the median itself should be.
-	Most float64 `json:"most,omitempty"`
-	Runs int     `json:"runs"`
-	Void int     `json:"void"`
+	// Most is the most that the median itself should be, Least what it should
+	// reach.
+	Most  float64 `json:"most,omitempty"`
+	Least float64 `json:"least,omitempty"`
+	Runs  int     `json:"runs"`
+	Void  int     `json:"void"`
 }
 
 // report is everything that a run found out.
@@ -117,26 +123,34 @@ type measure struct {
 	goal, most float64
 	// bare is most for who is only a gateway; 0 is no other.
 	bare float64
-	of   func(s sample) float64
+	// least is what the value should reach; 0 is no bound.
+	least float64
+	of    func(s sample) float64
 	// only names the one peer beside nginx that has the measure; "" is all.
 	only string
 }
 
 // measures are what a workload is judged by.
 func (r *report) measures(w workload) []measure {
-	list := []measure{{name: "CPU us per " + w.Unit, goal: w.Goal, of: func(s sample) float64 { return s.cost(w) }}}
-	if w.Name == booksWorkload {
-		return list
-	}
+	list := []measure{{name: "CPU us per " + w.Unit, goal: w.Goal, most: w.Cost, of: func(s sample) float64 { return s.cost(w) }}}
 	switch {
+	case w.Clients == 0:
+		return append(list, sideMeasures(w)...)
 	case w.Unit == "request" && w.Rate == 0:
-		record := r.recordCost()
-		list = append(list, measure{name: "the same without storing its record", goal: w.Goal, only: "sluice", of: func(s sample) float64 {
+		books, name := r.sideCost(booksWorkload), "the same without storing its record"
+		if w.Path == chatPath {
+			books, name = r.sideCost(ledgerWorkload), "the same without the ledger and its record"
+		}
+		list = append(list, measure{name: name, goal: w.Goal, only: "sluice", of: func(s sample) float64 {
 			if s.Peer == "sluice" {
-				return s.cost(w) - record
+				return s.cost(w) - books
 			}
 			return s.cost(w)
 		}})
+		if w.Limited {
+			list[0].goal = 0 // the goal is the gateway's share
+			list = append(list, measure{name: "books behind, p99 ms", most: 1000, only: "sluice", of: func(s sample) float64 { return s.LagMS }})
+		}
 	case w.Rate > 0:
 		list[0].goal = 0
 		list = append(list,
@@ -152,11 +166,22 @@ func (r *report) measures(w workload) []measure {
 	return list
 }
 
-// recordCost is what storing a record costs, in microseconds.
-func (r *report) recordCost() float64 {
+// sideMeasures are what a side has beside its cost.
+func sideMeasures(w workload) (list []measure) {
+	if w.Ingest > 0 {
+		list = append(list, measure{name: "requests a second", least: w.Ingest, of: func(s sample) float64 { return float64(s.Requests) / s.Seconds }})
+	}
+	if w.Name == ledgerWorkload {
+		list = append(list, measure{name: "us per balance decision", most: 1, of: func(s sample) float64 { return s.HoldNanos / 1e3 }})
+	}
+	return list
+}
+
+// sideCost is what a side costs, in microseconds.
+func (r *report) sideCost(name string) float64 {
 	var all []float64
 	for _, s := range r.Samples {
-		if s.Workload == booksWorkload {
+		if s.Workload == name {
 			all = append(all, float64(s.CPU.Microseconds())/float64(max(s.Requests, 1)))
 		}
 	}
@@ -185,7 +210,11 @@ func median(v []float64) float64 {
 // settle computes the figures.
 func (r *report) settle() {
 	r.Figures = nil
-	for _, w := range append(workloads(), workload{Name: booksWorkload, About: "storing a request's record, by itself", Unit: "record"}) {
+	all := workloads()
+	for _, p := range sides("any") {
+		all = append(all, p.workload)
+	}
+	for _, w := range all {
 		for _, m := range r.measures(w) {
 			base := 0.0
 			for _, peer := range r.peers {
@@ -200,10 +229,12 @@ func (r *report) settle() {
 					}
 				case m.only != "" && peer != m.only:
 					continue
-				case base > 0 && f.Runs > 0:
-					f.Ratio = f.Median / base
+				case f.Runs > 0:
+					if base > 0 {
+						f.Ratio = f.Median / base
+					}
 					if ours(peer) {
-						f.Goal, f.Most = m.goal, m.most
+						f.Goal, f.Most, f.Least = m.goal, m.most, m.least
 					}
 					if m.bare > 0 && peer == "gateway" {
 						f.Most = m.bare
@@ -247,6 +278,8 @@ func (f figure) texts() (ratio, goal, runs string) {
 		goal = fmt.Sprintf("%.1fx", f.Goal)
 	case f.Most > 0:
 		goal = fmt.Sprintf("<=%.0f", f.Most)
+	case f.Least > 0:
+		goal = fmt.Sprintf(">=%.0f", f.Least)
 	}
 	runs = fmt.Sprint(f.Runs)
 	if f.Void > 0 {

@@ -34,22 +34,22 @@ func buildSluice(dir string) (binary string, err error) {
 // authentication, limits and records on.
 func sluicePeer(binary, dir string) peer {
 	p := peer{name: "sluice", version: "this tree, serve --dev"}
-	folder, key := filepath.Join(dir, "data"), ""
+	folder, k := filepath.Join(dir, "data"), keys{}
 	p.prepare = func(mock string) (err error) {
-		key, err = configureFolder(binary, folder, mock)
+		k, err = configureFolder(binary, folder, mock)
 		return err
 	}
-	p.begin = func(dir, _, addr string, core int) (*process, string, error) {
+	p.begin = func(dir, _, addr string, core int) (*process, keys, error) {
 		data := filepath.Join(dir, "data")
 		if err := copyPrivate(data, folder); err != nil {
-			return nil, "", err
+			return nil, keys{}, err
 		}
 		proc, _, err := serveSluice(binary, data, addr, core)
 		if err != nil {
-			return nil, "", err
+			return nil, keys{}, err
 		}
 		go io.Copy(io.Discard, proc.out) // ends with the process
-		return proc, key, nil
+		return proc, k, nil
 	}
 	return p
 }
@@ -71,14 +71,14 @@ func copyPrivate(to, from string) error {
 // configureFolder configures the product through its API, as an operator would,
 // and stops it. What is measured then starts from the folder it left, so that
 // setting up, which hashes passwords in 19 MiB each, leaves no garbage in it.
-func configureFolder(binary, folder, mock string) (key string, err error) {
+func configureFolder(binary, folder, mock string) (keys, error) {
 	addr, err := freeAddr()
 	if err != nil {
-		return "", err
+		return keys{}, err
 	}
 	proc, control, err := serveSluice(binary, folder, addr, 0)
 	if err != nil {
-		return "", err
+		return keys{}, err
 	}
 	defer proc.stop()
 	return configure(proc, "http://"+control, mock)
@@ -106,35 +106,53 @@ const (
 	adminPassword = "bench-password-0123456789"
 )
 
-// configure creates the admin, a provider, models, a plain route and a key, and
-// returns the key.
-func configure(proc *process, control, mock string) (string, error) {
+// keys are what requests are sent with, by the terms of payment of who owns them.
+type keys struct {
+	// trusted belongs to a tenant that is billed without a limit.
+	trusted string
+	// limited belongs to one whose credit ends somewhere: every request waits for
+	// a hold and for the disk.
+	limited string
+}
+
+// of is the key that a workload wants.
+func (k keys) of(w workload) string {
+	if w.Limited {
+		return k.limited
+	}
+	return k.trusted
+}
+
+// configure creates the admin, and as the admin all that is measured.
+func configure(proc *process, control, mock string) (k keys, err error) {
 	token, err := setupToken(proc)
 	if err != nil {
-		return "", err
+		return k, err
 	}
 	form := url.Values{"token": {token}, "email": {adminEmail}, "password": {adminPassword}, "repeat": {adminPassword}}
 	resp, err := http.PostForm(control+"/setup", form)
 	if err != nil {
-		return "", err
+		return k, err
 	}
 	page, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	resp.Body.Close()
 	if resp.StatusCode >= 400 {
-		return "", fmt.Errorf("set-up form: %s: %s", resp.Status, page)
+		return k, fmt.Errorf("set-up form: %s: %s", resp.Status, page)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	c, err := client.New(client.Config{BaseURL: control, Email: adminEmail, Password: adminPassword})
 	if err != nil {
-		return "", err
+		return k, err
 	}
-	key, err := create(ctx, c, mock)
-	if err != nil {
-		return "", err
+	if err := create(ctx, c, mock); err != nil {
+		return k, err
+	}
+	if k, err = createKeys(ctx, c); err != nil {
+		return k, err
 	}
 	time.Sleep(time.Second) // until the gateway has the change
-	return key, nil
+	return k, nil
 }
 
 func setupToken(proc *process) (string, error) {
@@ -149,42 +167,42 @@ func setupToken(proc *process) (string, error) {
 	}
 }
 
-// create makes what the workloads need. The limits are on, and too high to be
-// reached.
-func create(ctx context.Context, c *client.Client, mock string) (string, error) {
-	platform := func(name string) sluice.Meta { return sluice.Meta{Name: name, Tenant: sluice.PlatformTenant} }
+// platform names an object that everybody uses.
+func platform(name string) sluice.Meta { return sluice.Meta{Name: name, Tenant: sluice.PlatformTenant} }
+
+// create makes what the workloads need: providers, models with prices, and a
+// plain route.
+func create(ctx context.Context, c *client.Client, mock string) error {
 	opts := sluice.WriteOptions{}
 	if _, err := c.Providers().Create(ctx, sluice.Provider{
 		Meta: platform("bench"), Type: "openai-compatible", BaseURL: "http://" + mock + "/v1", APIKey: "none", Models: []string{"bench", "bench-slow"},
 	}, opts); err != nil {
-		return "", fmt.Errorf("provider: %w", err)
+		return fmt.Errorf("provider: %w", err)
 	}
 	if _, err := c.Providers().Create(ctx, sluice.Provider{
 		Meta: platform("translated"), Type: "anthropic", BaseURL: "http://" + mock, APIKey: "none", Models: []string{"claude", "claude-slow"},
 	}, opts); err != nil {
-		return "", fmt.Errorf("provider: %w", err)
+		return fmt.Errorf("provider: %w", err)
 	}
 	for _, name := range []string{"bench", "bench-slow", "claude", "claude-slow"} {
 		if _, err := c.Models().Create(ctx, sluice.Model{Meta: platform(name)}, opts); err != nil {
-			return "", fmt.Errorf("model: %w", err)
+			return fmt.Errorf("model: %w", err)
+		}
+		if _, err := c.CreatePrice(ctx, benchPrice(name), false); err != nil {
+			return fmt.Errorf("price: %w", err)
 		}
 	}
 	host, port, _ := strings.Cut(mock, ":")
 	node := sluice.Node{Host: host}
 	if _, err := fmt.Sscan(port, &node.Port); err != nil {
-		return "", err
+		return err
 	}
 	if _, err := c.Upstreams().Create(ctx, sluice.Upstream{Meta: platform("bench"), Nodes: []sluice.Node{node}}, opts); err != nil {
-		return "", fmt.Errorf("upstream: %w", err)
+		return fmt.Errorf("upstream: %w", err)
 	}
 	if _, err := c.Routes().Create(ctx, sluice.Route{Meta: platform("bench"), Paths: []string{"/plain"}, Upstream: "bench",
 		Plugins: map[string]json.RawMessage{}}, opts); err != nil {
-		return "", fmt.Errorf("route: %w", err)
+		return fmt.Errorf("route: %w", err)
 	}
-	key, err := c.Keys().Create(ctx, sluice.Key{Meta: sluice.Meta{Tenant: "demo"}, User: "demo",
-		RPM: new(int64(1_000_000_000)), TPM: new(int64(1_000_000_000_000))}, opts)
-	if err != nil {
-		return "", fmt.Errorf("key: %w", err)
-	}
-	return key.Token, nil
+	return nil
 }

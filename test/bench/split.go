@@ -20,7 +20,7 @@ type split struct {
 	binary, redis, dir string
 	core               int
 	env                []string
-	key                string
+	keys               keys
 	processes          []*process
 }
 
@@ -56,7 +56,7 @@ func (s *split) prepare(mock string) error {
 	if err != nil {
 		return err
 	}
-	s.key, err = configure(proc, "http://"+control, mock)
+	s.keys, err = configure(proc, "http://"+control, mock)
 	go io.Copy(io.Discard, proc.out) // ends with the process
 	return err
 }
@@ -71,13 +71,13 @@ func (s *split) start(core int, env []string, name string, args ...string) (*pro
 }
 
 // begin starts a gateway.
-func (s *split) begin(dir, _, addr string, core int) (*process, string, error) {
+func (s *split) begin(dir, _, addr string, core int) (*process, keys, error) {
 	proc, err := start(core, append(s.env, "SLUICE_GATEWAY_ADDR="+addr, "SLUICE_STATUS_ADDR=127.0.0.1:0"), s.binary, "gateway", "--dev", "--data-dir", filepath.Join(dir, "data"))
 	if err != nil {
-		return nil, "", fmt.Errorf("starting a gateway: %w", err)
+		return nil, keys{}, fmt.Errorf("starting a gateway: %w", err)
 	}
 	go io.Copy(io.Discard, proc.out) // ends with the process
-	return proc, s.key, nil
+	return proc, s.keys, nil
 }
 
 // end stops everything, the last one first.

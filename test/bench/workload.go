@@ -28,12 +28,18 @@ type workload struct {
 	// of events is the gateway's own: it translates another dialect's. nginx
 	// forwards the same request to an upstream that speaks the client's.
 	Needs string
+	// Limited asks as a tenant whose spending has a limit.
+	Limited bool
 	// Skips names a peer that cannot do it.
 	Skips string
 	// Lasts is how long a run that is asked once takes.
 	Lasts time.Duration
 	// Most bounds the memory of a stream, in KiB; 0 without a goal.
 	Most float64
+	// Cost bounds CPU itself, in microseconds per unit; 0 without a goal.
+	Cost float64
+	// Ingest is how many requests a second the books are to take; 0 without a goal.
+	Ingest float64
 	// Goal is the ratio to nginx that is asked for; 0 without one.
 	Goal float64
 	// Settle is how long a gateway is left alone before its idle memory is
@@ -61,6 +67,7 @@ func workloads() []workload {
 	return []workload{
 		{Name: "plain", About: "1 KB POST, saturated", Path: "/plain", Body: plain, Answer: plainAnswer, Clients: 32, Unit: "request", Goal: 1.2},
 		{Name: "chat", About: "LLM chat, whole answer", Path: chatPath, Body: chatBody("bench", false), Answer: len(chatAnswer), Clients: 32, Unit: "request", Goal: 1.5},
+		{Name: "money", About: "LLM chat, limited and durable", Path: chatPath, Body: chatBody("bench", false), Answer: len(chatAnswer), Clients: 64, Limited: true, Skips: "gateway", Unit: "request", Goal: 2},
 		{Name: "burst", About: "LLM stream, 50 events at once", Path: chatPath, Body: chatBody("bench", true), Events: burstEvents, Clients: 32, Unit: "event"},
 		{Name: "slow", About: "1000 streams, 20 events, 100 ms apart", Path: chatPath, Body: chatBody("bench-slow", true), Events: slowEvents, Clients: 1000, Once: true, Unit: "event", Goal: 1.2, Settle: 2 * time.Second, Lasts: slowEvents * slowPause, Most: 24},
 		{Name: "open", About: "open loop, 2000 requests a second", Path: "/plain", Body: plain, Answer: plainAnswer, Clients: 64, Rate: 2000, Unit: "request", Goal: 1.2},
