@@ -296,3 +296,21 @@ func HashRedemptionCode(code string) string {
 	plain := strings.NewReplacer("-", "", " ", "").Replace(strings.ToUpper(code))
 	return HashToken("redemption " + plain)
 }
+
+// Time buckets of [BilledUsageQuery]; all begin at 00:00 UTC, hours at the full
+// hour.
+const (
+	BucketHour  = "hour"
+	BucketDay   = "day"
+	BucketMonth = "month"
+)
+
+// BilledUsageQuery aggregates what requests used and cost, for people who check
+// or pass on a bill.
+type BilledUsageQuery struct {
+	// UsageQuery selects and groups. Without From it begins with the month of To,
+	// and without To it ends now. GroupBy names no time; Bucket does.
+	UsageQuery
+	// Bucket splits time into hours, days or months; empty does not.
+	Bucket string
+}

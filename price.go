@@ -258,4 +258,8 @@ type RecordCost struct {
 	Unpriced bool `json:"unpriced,omitempty"`
 	// Reason says in a sentence why the cost is what it is.
 	Reason string `json:"reason"`
+	// Transfers are what the ledger booked for the request, in their order: what
+	// was held, charged, released, charged beyond the hold, and refunded. There
+	// are none before the books have it, and for what holds nothing.
+	Transfers []StatementLine `json:"transfers,omitempty"`
 }

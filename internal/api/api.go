@@ -90,6 +90,7 @@ func New(cfg Config) (http.Handler, error) {
 	s.registerReports()
 	s.registerCatalog()
 	s.registerPrices()
+	s.registerBilling()
 	s.registerSystem()
 	if err := s.mountPages(mux); err != nil {
 		return nil, err

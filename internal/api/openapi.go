@@ -61,6 +61,7 @@ func documentTags() []*huma.Tag {
 		tags = append(tags, &huma.Tag{Name: string(k)})
 	}
 	return append(tags, &huma.Tag{Name: "catalog", Description: "What published sources state of well-known models, and making models of it."},
+		&huma.Tag{Name: "billing", Description: "Wallets: what may be spent, what it was spent on, and what fills them."},
 		&huma.Tag{Name: "prices", Description: "The price book: what models cost, in versions that are never changed."},
 		&huma.Tag{Name: "reports", Description: "Finished requests, their sums, and the audit log."},
 		&huma.Tag{Name: "system", Description: "The processes themselves."})

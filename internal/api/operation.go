@@ -38,6 +38,8 @@ type operation struct {
 	filters  bool // query parameters that are not listed are fields to filter by
 	upsert   bool // success is 201 when it created the object
 	example  any
+	// table documents that the answer, this type as JSON, may be asked for as CSV.
+	table reflect.Type
 	// errors lists the codes that the operation may answer beyond those that
 	// every one may.
 	errors []sluice.Code
@@ -77,6 +79,12 @@ func add[I, O any](s *server, op operation, h huma.Operation, run func(context.C
 	documented := s.operationAt(op.method, op.path)
 	documented.Parameters = append(documented.Parameters, op.params...)
 	documented.RequestBody = s.requestBody(op)
+	if op.table != nil {
+		documented.Responses["200"].Content = map[string]*huma.MediaType{
+			mediaJSON: {Schema: s.api.OpenAPI().Components.Schemas.Schema(op.table, true, op.id+"-answer")},
+			mediaCSV:  {Schema: &huma.Schema{Type: huma.TypeString}},
+		}
+	}
 	if op.upsert {
 		created := *documented.Responses["200"]
 		created.Description = "Created"

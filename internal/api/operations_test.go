@@ -90,6 +90,20 @@ func everyOperation() []step {
 		step{"export-prices", "GET", "/admin/v1/prices/export?format=csv", "", 200, "1,m,,USD,"},
 		step{"load-prices", "POST", "/admin/v1/prices/load", `{"names":["openai/gpt-4o"]}`, 200, `"model":"gpt-4o"`},
 		step{"get-record-cost", "GET", "/admin/v1/records/" + costlyRecord + "/cost", "", 200, `"cost":{"amount":"0.0025","asset":"USD"}`},
+		step{"top-up", "POST", "/v1/billing/top-up", `{"id":"t-1","tenant":"acme","amount":"25.5","asset":"USD","note":"wire"}`, 201, `"wallet":"cust.wallet:acme@USD"`},
+		step{"create-grant", "POST", "/v1/billing/grants", `{"id":"g-1","amount":"5","asset":"USD","expires_at":"2199-01-01T00:00:00Z"}`, 201, `"kind":"grant"`},
+		step{"list-grants", "GET", "/v1/billing/grants", "", 200, `"id":"g-1"`},
+		step{"list-payments", "GET", "/v1/billing/payments?tenant=*&kind=top_up", "", 200, `"id":"t-1"`},
+		step{"create-adjustment", "POST", "/v1/billing/adjustments", `{"id":"a-1","tenant":"acme","amount":"-0.5","asset":"USD"}`, 201, `"amount":"-0.5"`},
+		step{"get-balance", "GET", "/v1/billing/balance?tenant=acme", "", 200, `"available":"25"`},
+		step{"list-transactions", "GET", "/v1/billing/transactions?tenant=acme&code=top_up", "", 200, `"payment_id":"t-1"`},
+		step{"create-refund", "POST", "/v1/billing/refunds", `{"id":"r-1","request_id":"` + costlyRecord + `"}`, 404, `"/request_id"`},
+		step{"create-codes", "POST", "/v1/billing/codes", `{"amount":"5","asset":"USD"}`, 201, `"code":"SLR-`},
+		step{"list-codes", "GET", "/v1/billing/codes", "", 200, `"status":"open"`},
+		step{"redeem-code", "POST", "/v1/billing/redeem", `{"code":"{code}"}`, 200, `"kind":"redemption"`},
+		step{"create-codes", "POST", "/v1/billing/codes", `{"amount":"5","asset":"USD"}`, 201, `"id":2`},
+		step{"revoke-code", "DELETE", "/v1/billing/codes/2", "", 200, `"status":"revoked"`},
+		step{"get-billing-usage", "GET", "/v1/billing/usage?tenant=acme&group_by=model&bucket=month&from=2026-01-01T00:00:00Z", "", 200, `"cost":[{"amount":"0.0025","asset":"USD"}]`},
 		step{"list-plugins", "GET", "/admin/v1/plugins", "", 200, `"name":"key-auth"`},
 		step{"list-gateways", "GET", "/admin/v1/gateways", "", 200, `"gateway":"gw-1"`},
 		step{"set-log-level", "PUT", "/admin/v1/system/log-level", `{"level":"debug"}`, 200, `"debug"`},
@@ -146,13 +160,20 @@ func insertCostlyRecord(t *testing.T, w *controlsuite.World) {
 	}
 }
 
-// remember keeps the refresh token of an answer for later steps.
+// remember keeps the refresh token and the redemption code of an answer for later
+// steps.
 func remember(known map[string]string, body []byte) {
 	var fields struct {
 		RefreshToken string `json:"refresh_token"`
+		Items        []struct {
+			Code string `json:"code"`
+		} `json:"items"`
 	}
 	if json.Unmarshal(body, &fields) == nil && fields.RefreshToken != "" {
 		known["refresh_token"] = fields.RefreshToken
+	}
+	if len(fields.Items) == 1 && fields.Items[0].Code != "" {
+		known["code"] = fields.Items[0].Code
 	}
 }
 

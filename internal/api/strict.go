@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +65,7 @@ type shapeChecker struct {
 
 var (
 	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
 	rawMessageType  = reflect.TypeFor[json.RawMessage]()
 	anyType         = reflect.TypeFor[any]()
 )
@@ -76,7 +78,7 @@ func (c *shapeChecker) value(t reflect.Type, at string, depth int) error {
 	if t == rawMessageType {
 		t = anyType
 	}
-	if reflect.PointerTo(t).Implements(unmarshalerType) {
+	if p := reflect.PointerTo(t); p.Implements(unmarshalerType) || p.Implements(textType) {
 		return c.custom(t, at)
 	}
 	tok, err := c.dec.Token()

@@ -298,8 +298,11 @@ func guardDelete(tx *store.Tx, o sluice.Object) error {
 		}
 	}
 	some, total, err := tx.Referrers(o, maxReferrers)
-	if err != nil || total == 0 {
+	if err != nil {
 		return err
+	}
+	if total == 0 {
+		return guardMoney(tx, o)
 	}
 	return sluice.Errorf(sluice.CodeReferenced, "%d references to it exist, the first from %s %q", total, some[0].Kind, some[0].Name).
 		With("referrers", some).With("total", total)

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -50,6 +51,8 @@ type Config struct {
 	// time; nil drops them. A write returns after a snapshot that contains it
 	// was handed over.
 	Publish func(ctx context.Context, s *sluice.Snapshot)
+	// Ledger keeps the balances; nil answers that this process does not own one.
+	Ledger Ledger
 	// TokenKey signs access tokens; required.
 	TokenKey ed25519.PrivateKey
 	// KeyEnv is the environment shown in minted keys ("slc_<env>_…"), 1 to 8
@@ -71,6 +74,8 @@ type Control struct {
 	tokens    tokenSigner
 	publisher publisher
 	catalog   *catalog.Catalog
+	// paying is held from what a payment is to be until it is booked.
+	paying sync.Mutex
 }
 
 // New checks cfg, verifies the master key against the database (writing the

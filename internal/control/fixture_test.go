@@ -44,6 +44,7 @@ type plane struct {
 	*control.Control
 	t     *testing.T
 	db    *store.DB
+	books *sluicetest.Ledger
 	at    store.Config
 	clock *clock
 
@@ -60,6 +61,8 @@ func open(t *testing.T, at store.Config) *plane {
 	p.db, err = store.Open(t.Context(), at)
 	must(t, err)
 	t.Cleanup(func() { must(t, p.db.Close()) })
+	p.books, err = sluicetest.OwnLedger(t.Context(), p.db, p.clock.Now)
+	must(t, err)
 	p.Control, err = control.New(p.config(masterKey))
 	must(t, err)
 	must(t, p.Bootstrap(t.Context()))
@@ -71,7 +74,7 @@ func (p *plane) config(master string) control.Config {
 	must(p.t, err)
 	return control.Config{
 		Store: p.db, Keyring: k, Clock: p.clock.Now, TokenKey: ed25519.NewKeyFromSeed(k.Derive("access tokens", ed25519.SeedSize)),
-		Passwords: control.PasswordCost{MemoryKiB: 8, Passes: 1}, Plugins: plugins{}, Dialects: dialects{}, KeyEnv: "test",
+		Passwords: control.PasswordCost{MemoryKiB: 8, Passes: 1}, Plugins: plugins{}, Dialects: dialects{}, KeyEnv: "test", Ledger: p.books,
 		Publish: func(_ context.Context, s *sluice.Snapshot) {
 			p.mu.Lock()
 			defer p.mu.Unlock()

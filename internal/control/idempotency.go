@@ -22,9 +22,14 @@ const (
 // Idempotency-Key. It is keyed, because requests hold passwords, which a plain
 // hash would give away to guessing.
 func (c *Control) fingerprint(action string, o sluice.Object, extra any) (string, error) {
-	b, err := json.Marshal([]any{action, o.Kind(), o, extra})
+	return c.keyed(action, o.Kind(), o, extra)
+}
+
+// keyed hashes what a request asks for under the master key.
+func (c *Control) keyed(parts ...any) (string, error) {
+	b, err := json.Marshal(parts)
 	if err != nil {
-		return "", fmt.Errorf("fingerprint %s of %s: %w", action, o.Kind(), err)
+		return "", fmt.Errorf("fingerprint a request: %w", err)
 	}
 	mac := hmac.New(sha256.New, c.cfg.Keyring.Derive("idempotency", 32))
 	mac.Write(b)
@@ -36,30 +41,37 @@ func (c *Control) fingerprint(action string, o sluice.Object, extra any) (string
 // request is [sluice.CodeIdempotency], an object deleted since
 // [sluice.CodeNotFound].
 func (s *Session) replayed(tx *store.Tx, kind sluice.Kind, opts sluice.WriteOptions, fingerprint string) (sluice.Object, error) {
-	if opts.IdempotencyKey == "" {
-		return nil, nil
-	}
-	if len(opts.IdempotencyKey) > maxIdempotencyKey {
-		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "the Idempotency-Key is longer than %d bytes", maxIdempotencyKey).At("Idempotency-Key")
-	}
-	if !printable(opts.IdempotencyKey) {
-		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "the Idempotency-Key must be printable ASCII").At("Idempotency-Key")
-	}
-	r, err := tx.ReplayOf(s.actor(), opts.IdempotencyKey)
-	if sluice.CodeOf(err) == sluice.CodeNotFound {
-		return nil, nil
-	}
-	if err != nil {
+	id, known, err := s.replayOf(tx, kind, opts, fingerprint)
+	if err != nil || !known {
 		return nil, err
 	}
-	if r.RequestHash != fingerprint || r.Kind != kind {
-		return nil, sluice.Errorf(sluice.CodeIdempotency, "the Idempotency-Key was used for another request").At("Idempotency-Key")
-	}
-	o, err := tx.ByID(kind, r.ObjectID)
+	o, err := tx.ByID(kind, id)
 	if err != nil {
 		return nil, err
 	}
 	return o, s.authoriseRead(o)
+}
+
+// replayOf returns what the caller's Idempotency-Key wrote before by its number;
+// known is false when the key is new, or there is none.
+func (s *Session) replayOf(tx *store.Tx, kind sluice.Kind, opts sluice.WriteOptions, fingerprint string) (id uint64, known bool, err error) {
+	if opts.IdempotencyKey == "" {
+		return 0, false, nil
+	}
+	if len(opts.IdempotencyKey) > maxIdempotencyKey {
+		return 0, false, sluice.Errorf(sluice.CodeInvalidRequest, "the Idempotency-Key is longer than %d bytes", maxIdempotencyKey).At("Idempotency-Key")
+	}
+	if !printable(opts.IdempotencyKey) {
+		return 0, false, sluice.Errorf(sluice.CodeInvalidRequest, "the Idempotency-Key must be printable ASCII").At("Idempotency-Key")
+	}
+	r, err := tx.ReplayOf(s.actor(), opts.IdempotencyKey)
+	if sluice.CodeOf(err) == sluice.CodeNotFound {
+		return 0, false, nil
+	}
+	if err == nil && (r.RequestHash != fingerprint || r.Kind != kind) {
+		err = sluice.Errorf(sluice.CodeIdempotency, "the Idempotency-Key was used for another request").At("Idempotency-Key")
+	}
+	return r.ObjectID, err == nil, err
 }
 
 func printable(s string) bool {
@@ -68,12 +80,17 @@ func printable(s string) bool {
 
 // remember notes that the request with an Idempotency-Key wrote the object.
 func (s *Session) remember(tx *store.Tx, ch change, opts sluice.WriteOptions, fingerprint string) error {
+	return s.rememberAs(tx, ch.after.Kind(), ch.after.GetMeta().ID, opts, fingerprint)
+}
+
+// rememberAs is remember for what is no managed object.
+func (s *Session) rememberAs(tx *store.Tx, kind sluice.Kind, id uint64, opts sluice.WriteOptions, fingerprint string) error {
 	if opts.IdempotencyKey == "" {
 		return nil
 	}
 	return tx.AddReplay(store.Replay{
 		Caller: s.actor(), Key: opts.IdempotencyKey, RequestHash: fingerprint,
-		Kind: ch.after.Kind(), ObjectID: ch.after.GetMeta().ID, ExpiresAt: tx.Now().Add(replayLife),
+		Kind: kind, ObjectID: id, ExpiresAt: tx.Now().Add(replayLife),
 	})
 }
 

@@ -3,7 +3,6 @@ package control
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -284,24 +283,13 @@ func samePrice(a, b sluice.Price) bool {
 // auditPrice writes a new version into the audit log, with the tenant's own
 // entries when it is a tenant's.
 func (s *Session) auditPrice(tx *store.Tx, p sluice.Price) error {
-	b, err := json.Marshal(p)
-	var fields map[string]json.RawMessage
-	if err == nil {
-		err = json.Unmarshal(b, &fields)
-	}
+	diff, err := addedFields(p)
 	if err != nil {
-		return fmt.Errorf("describe price version %d: %w", p.Version, err)
-	}
-	diff := map[string][2]json.RawMessage{}
-	for name, value := range fields {
-		diff[name] = [2]json.RawMessage{json.RawMessage("null"), value}
-	}
-	if b, err = json.Marshal(diff); err != nil {
 		return fmt.Errorf("describe price version %d: %w", p.Version, err)
 	}
 	return tx.Append(&sluice.AuditEntry{
 		Tenant: cmp.Or(p.Tenant, sluice.PlatformTenant), Actor: s.actor(), Action: actionCreate, Kind: sluice.KindPrice, Object: p.Model,
-		ObjectID: p.Version, Diff: b, RequestID: s.caller.RequestID, IP: s.caller.IP,
+		ObjectID: p.Version, Diff: diff, RequestID: s.caller.RequestID, IP: s.caller.IP,
 	})
 }
 
@@ -325,7 +313,25 @@ func (s *Session) RecordCost(ctx context.Context, id string) (sluice.RecordCost,
 	if err != nil {
 		return sluice.RecordCost{}, err
 	}
-	return price.ExplainRecord(r, v), nil
+	cost := price.ExplainRecord(r, v)
+	cost.Transfers, err = s.transfersOf(ctx, r.ID)
+	return cost, err
+}
+
+// transfersOf returns what the ledger booked for a request.
+func (s *Session) transfersOf(ctx context.Context, id string) (lines []sluice.StatementLine, err error) {
+	request, err := sluice.ParseRequestID(id)
+	if err != nil {
+		return nil, nil // no request of the ledger's
+	}
+	err = s.c.db.Read(ctx, func(tx *store.Tx) error {
+		lines, err = requestLines(tx, request)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return lines, s.namePayments(ctx, lines)
 }
 
 // versionOf compiles one version, nil when there is no such.

@@ -36,9 +36,9 @@ func (tx *Tx) AddPayment(p *sluice.Payment) (added, booked bool, err error) {
 	if !p.Request.IsZero() {
 		request = p.Request.String()
 	}
-	_, err = tx.exec(`INSERT INTO payments (kind, id, number, tenant, wallet, request, transfer, amount, created_at, doc)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		string(p.Kind), p.ID, int64(number), p.Tenant, string(p.Wallet), request, p.Transfer.String(), int64(p.Amount), micros(tx.now), string(doc))
+	_, err = tx.exec(`INSERT INTO payments (kind, id, number, tenant, user_name, key_name, request, transfer, amount, created_at, doc)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		string(p.Kind), p.ID, int64(number), p.Tenant, p.User, p.Key, request, p.Transfer.String(), int64(p.Amount), micros(tx.now), string(doc))
 	return err == nil, false, err
 }
 
@@ -90,8 +90,9 @@ func (tx *Tx) Refunded(request sluice.RequestID) (sum sluice.Nanos, err error) {
 // every one.
 type PaymentSelection struct {
 	Tenant string
-	Wallet sluice.AccountID
-	Kind   sluice.PaymentKind
+	// User and Key keep those of their wallets.
+	User, Key string
+	Kind      sluice.PaymentKind
 	// Before continues behind this number.
 	Before uint64
 	// Limit bounds how many; 0 means no bound.
@@ -104,7 +105,8 @@ func (tx *Tx) Payments(sel PaymentSelection) (list []sluice.Payment, numbers []u
 	w := where{}
 	w.add(`booked_at > 0`)
 	w.addIf("tenant", sel.Tenant)
-	w.addIf("wallet", string(sel.Wallet))
+	w.addIf("user_name", sel.User)
+	w.addIf("key_name", sel.Key)
 	w.addIf("kind", string(sel.Kind))
 	if sel.Before > 0 {
 		w.add(`number < ?`, int64(sel.Before))

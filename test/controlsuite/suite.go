@@ -33,6 +33,12 @@ func Run(t *testing.T, open Opener) {
 		"a price is made once and for ever":     prices,
 		"a file of prices is all or nothing":    priceFiles,
 		"a request's cost is explained":         recordCosts,
+		"a payment is made once":                paymentsOnce,
+		"a payment's mistakes are named":        paymentMistakes,
+		"a code is redeemed once":               codesOnce,
+		"a refund never exceeds the charge":     refunds,
+		"money is whose it is":                  moneyIsPrivate,
+		"usage is billed by time":               billedUsage,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, StartPeopled(t, noChange), open) })
 	}

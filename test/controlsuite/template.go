@@ -38,21 +38,21 @@ func newTemplate(populate func(context.Context, *control.Control) error) templat
 
 // open returns a control plane on a copy of the template or, in a pass on
 // PostgreSQL, on a schema that is populated anew.
-func (tpl template) open(t testing.TB) (*store.DB, *control.Control) {
+func (tpl template) open(t testing.TB) (*store.DB, *control.Control, *sluicetest.Ledger) {
 	t.Helper()
 	if dsn := sluicetest.StoreDSN(t); dsn != "" {
-		db, c, err := openControl(store.Config{DSN: dsn})
+		db, c, books, err := openControl(store.Config{DSN: dsn})
 		must(t, err)
 		must(t, tpl.populate(context.Background(), c))
-		return db, c
+		return db, c, books
 	}
 	file, err := tpl.file()
 	must(t, err)
 	path := filepath.Join(t.TempDir(), "sluice.db")
 	must(t, os.WriteFile(path, file, 0o600))
-	db, c, err := openControl(store.Config{Path: path})
+	db, c, books, err := openControl(store.Config{Path: path})
 	must(t, err)
-	return db, c
+	return db, c, books
 }
 
 // makeFile returns the file of a fresh SQLite database, populated.
@@ -63,7 +63,7 @@ func makeFile(populate func(context.Context, *control.Control) error) (file []by
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "sluice.db")
-	db, c, err := openControl(store.Config{Path: path})
+	db, c, _, err := openControl(store.Config{Path: path})
 	if err != nil {
 		return nil, err
 	}
@@ -76,27 +76,31 @@ func makeFile(populate func(context.Context, *control.Control) error) (file []by
 
 // openControl opens a control plane on a database. Password hashes cost next to
 // nothing.
-func openControl(where store.Config) (*store.DB, *control.Control, error) {
+func openControl(where store.Config) (*store.DB, *control.Control, *sluicetest.Ledger, error) {
 	db, err := store.Open(context.Background(), where)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	c, err := newControl(db)
+	books, err := sluicetest.OwnLedger(context.Background(), db, nil)
+	var c *control.Control
+	if err == nil {
+		c, err = newControl(db, books)
+	}
 	if err == nil {
 		err = c.Bootstrap(context.Background())
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
+		return nil, nil, nil, errors.Join(err, db.Close())
 	}
-	return db, c, nil
+	return db, c, books, nil
 }
 
-func newControl(db *store.DB) (*control.Control, error) {
+func newControl(db *store.DB, books control.Ledger) (*control.Control, error) {
 	keyring, err := seal.Parse(masterKey)
 	if err != nil {
 		return nil, err
 	}
-	return control.New(control.Config{Store: db, Keyring: keyring, KeyEnv: "test",
+	return control.New(control.Config{Store: db, Keyring: keyring, KeyEnv: "test", Ledger: books,
 		TokenKey:  ed25519.NewKeyFromSeed(keyring.Derive("access tokens", ed25519.SeedSize)),
 		Passwords: control.PasswordCost{MemoryKiB: 64, Passes: 1, Lanes: 1, Concurrency: 2}})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicegate/sluice/client"
 	"github.com/sluicegate/sluice/internal/api"
 	"github.com/sluicegate/sluice/internal/control"
+	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
 )
 
@@ -43,6 +44,8 @@ type World struct {
 	URL     string
 	Control *control.Control
 	DB      *store.DB
+	// Ledger is the one that Control writes to.
+	Ledger *sluicetest.Ledger
 	// LogLevel is the level that the API may change.
 	LogLevel *slog.LevelVar
 }
@@ -63,7 +66,7 @@ func StartPeopled(t testing.TB, change func(*api.Config)) *World {
 // start runs a control plane with the world's people in it.
 func start(t testing.TB, from template, change func(*api.Config)) *World {
 	t.Helper()
-	db, c := from.open(t)
+	db, c, books := from.open(t)
 	t.Cleanup(func() { must(t, db.Close()) })
 	level := new(slog.LevelVar)
 	cfg := api.Config{Control: c, Version: "test", LogLevel: level}
@@ -74,7 +77,7 @@ func start(t testing.TB, from template, change func(*api.Config)) *World {
 	must(t, err)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return &World{URL: server.URL, Control: c, DB: db, LogLevel: level}
+	return &World{URL: server.URL, Control: c, DB: db, Ledger: books, LogLevel: level}
 }
 
 // Token signs a person in and returns the access token.

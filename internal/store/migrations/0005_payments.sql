@@ -6,7 +6,8 @@ CREATE TABLE payments (
     id         TEXT   NOT NULL,
     number     BIGINT NOT NULL UNIQUE,
     tenant     TEXT   NOT NULL,
-    wallet     TEXT   NOT NULL,
+    user_name  TEXT   NOT NULL,
+    key_name   TEXT   NOT NULL,
     request    TEXT   NOT NULL,
     transfer   TEXT   NOT NULL UNIQUE,
     amount     BIGINT NOT NULL,
@@ -16,7 +17,6 @@ CREATE TABLE payments (
     PRIMARY KEY (kind, id)
 );
 CREATE INDEX payments_tenant ON payments (tenant, number);
-CREATE INDEX payments_wallet ON payments (wallet, number);
 CREATE INDEX payments_request ON payments (request);
 
 -- Redemption codes: batch is the number that the codes of one order share; hash is the SHA-256 of the code, which is shown
