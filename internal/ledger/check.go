@@ -88,45 +88,73 @@ func sortViolations(v []Violation) {
 // transfers (I1 to I3), and no account ends below its floor (I4). It shares no
 // code with the book.
 func Verify(accounts []sluice.Account, transfers []sluice.Transfer) []Violation {
-	v := verifier{
-		seen: map[sluice.TransferID]bool{}, open: map[sluice.TransferID]sluice.Transfer{},
-		posted: map[sluice.AccountID]sluice.Nanos{}, pending: map[sluice.AccountID]sluice.Nanos{},
-	}
+	p := NewProof()
+	p.v.seen = map[sluice.TransferID]bool{}
 	for _, t := range transfers {
-		v.transfer(t)
+		p.Transfer(t)
 	}
-	sums := map[string]sluice.Nanos{}
 	for _, a := range accounts {
-		sums[a.Asset] += a.Posted
-		if a.Posted != v.posted[a.ID] {
-			v.report("I2", a.ID, "posted %s, its transfers sum to %s", a.Posted, v.posted[a.ID])
-		}
-		if a.Pending != v.pending[a.ID] {
-			v.report("I3", a.ID, "pending %s, its open transfers sum to %s", a.Pending, v.pending[a.ID])
-		}
-		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
-			v.report("I4", a.ID, "posted %s less pending %s is below %s", a.Posted, a.Pending, a.Floor)
-		}
-		delete(v.posted, a.ID)
-		delete(v.pending, a.ID)
+		p.Account(a)
 	}
-	for id, n := range v.posted {
+	return p.End()
+}
+
+// Proof is [Verify] for a ledger that does not fit into memory: it keeps the sums
+// of accounts and the holds that are open, not the transfers. That ids are unique
+// is left to the store. First come all transfers, in their order, then all
+// accounts, then the end. It belongs to one goroutine.
+type Proof struct {
+	v    verifier
+	sums map[string]sluice.Nanos
+}
+
+// NewProof returns a proof that has seen nothing.
+func NewProof() *Proof {
+	return &Proof{sums: map[string]sluice.Nanos{}, v: verifier{
+		open:   map[sluice.TransferID]sluice.Transfer{},
+		posted: map[sluice.AccountID]sluice.Nanos{}, pending: map[sluice.AccountID]sluice.Nanos{},
+	}}
+}
+
+// Transfer takes the next transfer.
+func (p *Proof) Transfer(t sluice.Transfer) { p.v.transfer(t) }
+
+// Account compares an account with its transfers.
+func (p *Proof) Account(a sluice.Account) {
+	v := &p.v
+	p.sums[a.Asset] += a.Posted
+	if a.Posted != v.posted[a.ID] {
+		v.report("I2", a.ID, "posted %s, its transfers sum to %s", a.Posted, v.posted[a.ID])
+	}
+	if a.Pending != v.pending[a.ID] {
+		v.report("I3", a.ID, "pending %s, its open transfers sum to %s", a.Pending, v.pending[a.ID])
+	}
+	if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
+		v.report("I4", a.ID, "posted %s less pending %s is below %s", a.Posted, a.Pending, a.Floor)
+	}
+	delete(v.posted, a.ID)
+	delete(v.pending, a.ID)
+}
+
+// End returns what is wrong, in a fixed order; nothing is right.
+func (p *Proof) End() []Violation {
+	for id, n := range p.v.posted {
 		if n != 0 {
-			v.report("I2", id, "transfers of %s to an account that does not exist", n)
+			p.v.report("I2", id, "transfers of %s to an account that does not exist", n)
 		}
 	}
-	for asset, sum := range sums {
+	for asset, sum := range p.sums {
 		if sum != 0 {
-			v.report("I1", asset, "all accounts together hold %s", sum)
+			p.v.report("I1", asset, "all accounts together hold %s", sum)
 		}
 	}
-	sortViolations(v.found)
-	return v.found
+	sortViolations(p.v.found)
+	return p.v.found
 }
 
 // verifier replays transfers.
 type verifier struct {
-	seen            map[sluice.TransferID]bool
+	seen            map[sluice.TransferID]bool // nil: ids are known to be unique
 	open            map[sluice.TransferID]sluice.Transfer
 	posted, pending map[sluice.AccountID]sluice.Nanos
 	found           []Violation
@@ -141,7 +169,9 @@ func (v *verifier) transfer(t sluice.Transfer) {
 		v.report("I2", t.ID, "booked twice")
 		return
 	}
-	v.seen[t.ID] = true
+	if v.seen != nil {
+		v.seen[t.ID] = true
+	}
 	if err := t.Validate(); err != nil {
 		v.report("I1", t.ID, "%v", err)
 		return
