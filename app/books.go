@@ -40,10 +40,11 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 	}
 	c.books = worker.NewBooks(worker.BooksConfig{
 		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return ownLedger(ctx, c.store, owner) },
-		Alarm: c.alarm, Now: time.Now, Log: c.log,
+		Verify: func(ctx context.Context) (int, []ledger.Violation, error) { return proveLedger(ctx, c.store) },
+		Alarm:  c.alarm, Now: time.Now, Log: c.log,
 	})
 	c.progress.step("ledger")
-	if err := c.books.Open(ctx); sluice.CodeOf(err) != sluice.CodeUnavailable {
+	if err := c.books.Take(ctx); sluice.CodeOf(err) != sluice.CodeUnavailable {
 		return err
 	}
 	c.log.Warn("another process keeps the ledger; spending with a limit waits until this one has it")
@@ -65,6 +66,30 @@ func ownLedger(ctx context.Context, db *store.DB, owner string) (*worker.Owned, 
 		Book: book, Poster: poster, Close: kept.Yield,
 		Renew: func(ctx context.Context) error { return kept.Renew(ctx, ledgerLease) },
 	}, nil
+}
+
+// proveLedger proves all of a ledger from its transfers, in one view of the
+// database.
+func proveLedger(ctx context.Context, db *store.DB) (transfers int, found []ledger.Violation, err error) {
+	proof := ledger.NewProof()
+	err = db.ReadLedger(ctx, func(tx *store.Tx) error {
+		err := tx.EachTransfer(func(t sluice.Transfer) error {
+			proof.Transfer(t)
+			transfers++
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+		return tx.EachAccount(func(a sluice.Account) error {
+			proof.Account(a)
+			return nil
+		})
+	})
+	if err != nil {
+		return transfers, nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return transfers, proof.End(), nil
 }
 
 // closeBooks gives the ledger up.

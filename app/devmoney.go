@@ -48,15 +48,14 @@ func (c *controlRole) seedMoney(ctx context.Context) error {
 // grantDemo makes the grant; its id has it happen once. While another process
 // has the ledger it is that one's to make.
 func grantDemo(ctx context.Context, books *worker.Books, tenant sluice.Tenant) error {
-	poster := books.Poster()
-	if poster == nil {
+	if books.Book() == nil {
 		return nil
 	}
 	wallet := sluice.TenantWallet(demoTenant, demoAsset)
-	if err := poster.Open(ctx, sluice.Account{ID: wallet, Asset: demoAsset, Floor: tenant.Floor(demoAsset)}); err != nil {
+	if err := books.Open(ctx, sluice.Account{ID: wallet, Asset: demoAsset, Floor: tenant.Floor(demoAsset)}); err != nil {
 		return err
 	}
-	_, err := poster.Transfer(ctx, sluice.Transfer{
+	_, err := books.Transfer(ctx, sluice.Transfer{
 		ID: sluice.NewTransferID("--dev", "grant", 0), Debit: sluice.HouseAccount(sluice.AccountPromotion, demoAsset), Credit: wallet,
 		Amount: demoGrant, Kind: sluice.TransferSingle, Code: sluice.TransferGrant,
 	})

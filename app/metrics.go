@@ -19,6 +19,12 @@ func (n *node) registerMetrics() {
 		r := n.ready()
 		return oneIf(!r.refusing && r.reason != "")
 	})
+	if n.costs != nil {
+		n.metrics.MustRegister(n.costs.metrics()...)
+	}
+	if n.control != nil {
+		n.metrics.MustRegister(n.control.ledgerMetrics()...)
+	}
 	if n.gateway == nil || n.gateway.ports.reader == nil {
 		return
 	}

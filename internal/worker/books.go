@@ -60,15 +60,15 @@ type Books struct {
 
 var _ journal.Transport = (*Books)(nil)
 
-// NewBooks returns books that own no ledger until [Books.Open] or [Books.Run].
+// NewBooks returns books that own no ledger until [Books.Take] or [Books.Run].
 func NewBooks(cfg BooksConfig) *Books {
 	cfg.Grace = orDefault(cfg.Grace, time.Minute)
 	return &Books{cfg: cfg}
 }
 
-// Open takes the ledger now. [sluice.CodeUnavailable] means that another process
+// Take takes the ledger now. [sluice.CodeUnavailable] means that another process
 // has it; [Books.Run] goes on trying.
-func (b *Books) Open(ctx context.Context) error {
+func (b *Books) Take(ctx context.Context) error {
 	b.owning.Lock()
 	defer b.owning.Unlock()
 	if b.owned.Load() != nil {
@@ -90,13 +90,43 @@ func (b *Books) Book() *ledger.Book {
 	return nil
 }
 
-// Poster books direct transfers, or is nil while this process does not own the
-// ledger.
-func (b *Books) Poster() *ledger.Poster {
-	if o := b.owned.Load(); o != nil {
-		return o.Poster
+// Open opens accounts as [ledger.Poster.Open] does. [sluice.CodeUnavailable]
+// while another process has the ledger.
+func (b *Books) Open(ctx context.Context, accounts ...sluice.Account) error {
+	o := b.owned.Load()
+	if o == nil {
+		return notOurs()
 	}
-	return nil
+	return b.direct(o, o.Poster.Open(ctx, accounts...))
+}
+
+// Transfer books transfers that no request makes, as [ledger.Poster.Transfer]
+// does. [sluice.CodeUnavailable] while another process has the ledger.
+func (b *Books) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]sluice.Transfer, error) {
+	o := b.owned.Load()
+	if o == nil {
+		return nil, notOurs()
+	}
+	made, err := o.Poster.Transfer(ctx, transfers...)
+	return made, b.direct(o, err)
+}
+
+// direct tells a conflict of owners, which is over soon, from one of content.
+func (b *Books) direct(o *Owned, err error) error {
+	if !lost(err) || o.Renew == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tick)
+	defer cancel()
+	if renewed := o.Renew(ctx); !lost(renewed) {
+		return err
+	}
+	b.lose(o, err)
+	return notOurs()
+}
+
+func notOurs() error {
+	return sluice.Errorf(sluice.CodeUnavailable, "this process does not have the ledger").After(1)
 }
 
 // lose forgets a ledger that another process has taken: what its book promised
@@ -124,7 +154,7 @@ func (b *Books) Close(ctx context.Context) error {
 func (b *Books) Send(ctx context.Context, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
 	o := b.owned.Load()
 	if o == nil {
-		return 0, sluice.Errorf(sluice.CodeUnavailable, "this process does not have the ledger").After(1)
+		return 0, notOurs()
 	}
 	if err := b.retry.wait(b.cfg.Now()); err != nil {
 		return 0, err

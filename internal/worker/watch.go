@@ -101,7 +101,7 @@ func (b *Books) Run(ctx context.Context) {
 	said := ""
 	next := nextFull(b.cfg.Now())
 	every(ctx, tick, func() {
-		if err := b.Open(ctx); err != nil {
+		if err := b.Take(ctx); err != nil {
 			if text := err.Error(); text != said && ctx.Err() == nil {
 				b.cfg.Log.Warn("this process does not have the ledger; it is tried again every second", "error", err)
 				said = text
@@ -144,7 +144,7 @@ func (b *Books) look(ctx context.Context) {
 		b.outcome(ctx, o, failure{}, o.Poster.Expire(ctx))
 	}
 	if now.Sub(b.lastCheck()) >= checkEvery {
-		b.check(ctx, o, now)
+		b.check(o, now)
 	}
 }
 
@@ -156,7 +156,7 @@ func (b *Books) lastCheck() time.Time {
 
 // check measures what the book can tell by itself, and tells of violations that
 // were not there before.
-func (b *Books) check(_ context.Context, o *Owned, now time.Time) {
+func (b *Books) check(o *Owned, now time.Time) {
 	f := o.Book.Check(now, b.cfg.Grace)
 	w := &b.watch
 	w.mu.Lock()
