@@ -12,7 +12,7 @@ import (
 	"github.com/sluicegate/sluice/internal/store"
 )
 
-// BenchmarkIngest books requests as a shipper delivers them, 256 at a time: an
+// BenchmarkIngest books requests as a shipper delivers them, 1024 at a time: an
 // OPEN with its hold and a final TERMINAL with its cost each, of 1000 tenants.
 func BenchmarkIngest(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) { benchmarkIngest(b, store.Config{Path: b.TempDir() + "/sluice.db"}) })
@@ -22,7 +22,7 @@ func BenchmarkIngest(b *testing.B) {
 }
 
 func benchmarkIngest(b *testing.B, at store.Config) {
-	const batch = 256
+	const batch = 1024
 	db, err := store.Open(b.Context(), at)
 	if err != nil {
 		b.Fatal(err)
