@@ -50,7 +50,7 @@ func (a *attempt) reset() {
 	a.first, a.ended, a.exact = nil, false, nil
 }
 
-// close gives the connection back. Afterwards nobody stops the call.
+// close gives the connection back, once. Afterwards nobody stops the call.
 func (a *attempt) close(f *flight) {
 	f.release()
 	if a.exact != nil {
@@ -58,6 +58,7 @@ func (a *attempt) close(f *flight) {
 	}
 	if a.stream != nil {
 		a.stream.Close()
+		a.stream = nil
 	}
 }
 

@@ -179,9 +179,7 @@ func (e *exchange) contain() {
 	}
 	e.g.cfg.Log.Error("panic while serving", "request", e.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	e.panicked = true
-	if e.answering != nil {
-		e.answering.close(&e.flight)
-	}
+	e.attempt.close(&e.flight)
 	defer func() {
 		if recover() != nil { // the answer to the first panic failed the same way
 			e.in.Abort()
@@ -196,9 +194,9 @@ func (e *exchange) finish() {
 	if e.upload != nil {
 		e.upload.close()
 	}
+	usage, source := e.lastUsage()
 	e.settleMoney()
 	e.endKey()
-	usage, source := e.usage()
 	e.settle(usage, source)
 	e.record(usage, source)
 	e.g.flights.done(&e.flight) // after the record: who waits for the last request flushes the books next
@@ -225,9 +223,25 @@ func (e *exchange) recycle() {
 	e.g.exchanges.Put(e)
 }
 
+// lastUsage is what the answering attempt consumed in all. A protocol that panics
+// is not asked again: the request has to end all the same.
+func (e *exchange) lastUsage() (usage sluice.Usage, source sluice.UsageSource) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.g.cfg.Log.Error("panic while settling", "request", e.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.panicked, e.attempt.leg = true, nil
+			usage, source = sluice.Usage{}, sluice.UsageNone
+		}
+	}()
+	if e.panicked && e.attempt.leg != nil {
+		e.attempt.leg.Usage() // of an attempt that did not come to answer, too
+	}
+	return e.usage()
+}
+
 // usage is what the answering attempt consumed.
 func (e *exchange) usage() (sluice.Usage, sluice.UsageSource) {
-	if e.answering == nil {
+	if e.answering == nil || e.answering.leg == nil {
 		return sluice.Usage{}, sluice.UsageNone
 	}
 	return e.answering.leg.Usage()

@@ -14,10 +14,11 @@ func (e *exchange) drains(a *attempt) bool {
 	return e.money.held && p != nil && p.OnClientGone == sluice.GoneDrain
 }
 
-// drainRest reads what is left of an answer whose client has gone, for the usage
-// at its end. The sweep ends it when it takes too long.
-func (e *exchange) drainRest(a *attempt) {
-	if !e.drains(a) {
+// drainRest reads what is left of an answer that could not be written because its
+// client has gone, for the usage at its end. The sweep ends it when it takes too
+// long.
+func (e *exchange) drainRest(a *attempt, failed error) {
+	if sluice.CodeOf(failed) != sluice.CodeClientGone || !e.drains(a) {
 		return
 	}
 	e.flight.clientGone() // the write may have noticed first

@@ -255,7 +255,7 @@ func (p *probe) BodyFilter(_ *plugin.Exchange, chunk []byte, last bool) ([]byte,
 	if last {
 		p.seen.add("body")
 	}
-	if p.cfg.Panic == "body" {
+	if p.cfg.Panic == "body" || p.cfg.Panic == "body later" && bytes.Contains(chunk, []byte("llo")) {
 		panic("probe")
 	}
 	if p.cfg.Upper {

@@ -267,14 +267,18 @@ func (e *exchange) extend(charge sluice.Nanos) error {
 		return nil
 	}
 	total := max(charge, m.limit) + ahead
-	if err := e.g.cfg.Admission.Extend(context.Background(), m.id, total); err != nil {
-		if sluice.CodeOf(err) == sluice.CodeInsufficientBalance && charge <= m.limit {
+	err := e.g.cfg.Admission.Extend(context.Background(), m.id, total)
+	if sluice.CodeOf(err) == sluice.CodeInsufficientBalance {
+		if charge <= m.limit {
 			return nil // what was held may still be delivered
 		}
-		return err
+		total = charge // the balance is nearly at its end, and may reach this far
+		err = e.g.cfg.Admission.Extend(context.Background(), m.id, total)
 	}
-	m.limit = total
-	return nil
+	if err == nil {
+		m.limit = total
+	}
+	return err
 }
 
 // account writes down what a complete answer costs, and returns once that is

@@ -70,7 +70,9 @@ func testWhatIsChargedBy(t *testing.T, over transport) {
 	m := newMoney(t, over, setting{})
 	m.topUp(acme, usd(1_000_000))
 	times := func(n sluice.Nanos) func(sale) sluice.Nanos {
-		return func(s sale) sluice.Nanos { return (sluice.Nanos(s.input)*perInput + sluice.Nanos(s.output)*perOutput) * n / 2 }
+		return func(s sale) sluice.Nanos {
+			return (sluice.Nanos(s.input)*perInput + sluice.Nanos(s.output)*perOutput) * n / 2
+		}
 	}
 	m.snap.Groups[0].PriceMultiplier = 1_500_000
 	m.apply()

@@ -207,6 +207,7 @@ type money struct {
 	shipped *journal.Shipper
 	db      *store.DB
 	ledger  *worker.Books
+	poster  *ledger.Poster
 	till    *till
 	up      *sluicetest.Upstream
 	paid    int
@@ -238,7 +239,9 @@ func newMoney(t testing.TB, over transport, s setting) *money {
 		g.Admission = m.admissionOver(s.limits)
 	}}, s.options...)
 	m.fixture = newFixture(t, over, options...)
-	m.terms(func(t *sluice.Tenant) { t.Spending, t.UnlimitedCredit, t.Durability = sluice.SpendingPrepaid, false, "" })
+	m.terms(func(t *sluice.Tenant) {
+		t.Spending, t.UnlimitedCredit, t.Durability = sluice.SpendingPrepaid, false, ""
+	})
 	m.snap.Prices = []sluice.Price{m1Price(1, nil)}
 	m.up = sluicetest.NewUpstream(t, m.till.serve)
 	m.addProvider("p1", m.up, nil)
@@ -254,8 +257,8 @@ func (m *money) open(t testing.TB, s setting) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
-	m.ledger = worker.NewBooks(worker.BooksConfig{Records: m.db, Own: owner(m.db, s.now), Now: s.now, Log: log})
-	if err := m.ledger.Open(context.Background()); err != nil {
+	m.ledger = worker.NewBooks(worker.BooksConfig{Records: m.db, Own: owner(m.db, s.now, &m.poster), Now: s.now, Log: log})
+	if err := m.ledger.Take(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	m.disk = newDisk(t, filepath.Join(t.TempDir(), "journal"))
@@ -282,7 +285,7 @@ func (m *money) open(t testing.TB, s setting) {
 }
 
 // owner takes the ledger of a database.
-func owner(db *store.DB, now func() time.Time) func(context.Context) (*worker.Owned, error) {
+func owner(db *store.DB, now func() time.Time, poster **ledger.Poster) func(context.Context) (*worker.Owned, error) {
 	return func(ctx context.Context) (*worker.Owned, error) {
 		l, err := db.OwnLedger(ctx, "test", time.Minute)
 		if err != nil {
@@ -290,6 +293,7 @@ func owner(db *store.DB, now func() time.Time) func(context.Context) (*worker.Ow
 		}
 		o := &worker.Owned{Book: ledger.NewBook(ledger.Config{})}
 		o.Poster = ledger.NewPoster(o.Book, l, now)
+		*poster = o.Poster
 		return o, o.Poster.Start(ctx)
 	}
 }
@@ -323,7 +327,7 @@ func strict(t *sluice.Tenant) { t.Durability = sluice.DurabilityStrict }
 func (m *money) topUp(wallet sluice.AccountID, amount sluice.Nanos) {
 	m.t.Helper()
 	m.paid++
-	poster := m.ledger.Poster()
+	poster := m.poster
 	if _, known := m.ledger.Book().Balance(wallet); !known {
 		if err := poster.Open(context.Background(), sluice.Account{ID: wallet, Asset: wallet.Asset()}); err != nil {
 			m.t.Fatal(err)
@@ -352,7 +356,7 @@ func (m *money) settled() {
 		s := m.journal.Stats()
 		return s.Synced == s.Last && uint64(s.Last) <= m.ledger.Book().Durable(m.journal.ID()) || len(m.entries()) == 0 && s.Buffered == 0
 	})
-	if err := m.ledger.Poster().Expire(context.Background()); err != nil { // commits what refusals opened
+	if err := m.poster.Expire(context.Background()); err != nil { // commits what refusals opened
 		m.t.Fatal(err)
 	}
 }
@@ -591,4 +595,11 @@ func bothTerms(t *testing.T, test func(*testing.T, transport, func(*sluice.Tenan
 		t.Run("strict", func(t *testing.T) { test(t, over, strict) })
 		t.Run("fast", func(t *testing.T) { test(t, over, fast) })
 	})
+}
+
+func mustJSON(t testing.TB, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
 }

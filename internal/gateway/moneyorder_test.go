@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -45,7 +46,13 @@ type reading struct {
 // begin sends a request and reads the answer as it comes.
 func (m *money) begin(path, body string, fields ...string) *reading {
 	m.t.Helper()
-	req, err := http.NewRequestWithContext(m.t.Context(), "POST", m.url+path, strings.NewReader(body))
+	return m.beginIn(m.t.Context(), path, body, fields...)
+}
+
+// beginIn hangs up when ctx is done.
+func (m *money) beginIn(ctx context.Context, path, body string, fields ...string) *reading {
+	m.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, "POST", m.url+path, strings.NewReader(body))
 	if err != nil {
 		m.t.Fatal(err)
 	}

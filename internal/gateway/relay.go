@@ -15,8 +15,11 @@ import (
 // where little is on the stack, because a stream waits there for minutes.
 func (e *exchange) relay(a *attempt) error {
 	more, err := e.present(a)
-	if more && err == nil {
+	switch {
+	case more && err == nil:
 		err = e.conclude(a, e.copy(a))
+	case more:
+		e.drainRest(a, err)
 	}
 	a.close(&e.flight) // after a panic, contain does it
 	return err
@@ -104,7 +107,7 @@ func (e *exchange) copy(a *attempt) error {
 			return err
 		}
 		if err = e.emit(b, false); err != nil {
-			e.drainRest(a)
+			e.drainRest(a, err)
 			return err
 		}
 	}
