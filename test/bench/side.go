@@ -37,10 +37,10 @@ type sideResult struct {
 func sides(dsn string) []side {
 	list := []side{
 		{workload{Name: booksWorkload, About: "storing a request's record, by itself", Unit: "record"}, []string{"books"}},
-		{workload{Name: ledgerWorkload, About: "a charged request's transfers and record, by themselves", Unit: "request", Cost: 60, Ingest: 5000}, []string{"ledger"}},
+		{workload{Name: ledgerWorkload, About: "a charged request's transfers and record, by themselves", Unit: "request", Cost: 60, Ingest: 5000}, []string{"ledger", "-admit"}},
 	}
 	if dsn != "" {
-		list = append(list, side{workload{Name: postgresWorkload, About: "the same in PostgreSQL", Unit: "request", Ingest: 20_000}, []string{"ledger", "-postgres", dsn}})
+		list = append(list, side{workload{Name: postgresWorkload, About: "the same in PostgreSQL, of other processes", Unit: "request", Ingest: 20_000}, []string{"ledger", "-postgres", dsn}})
 	}
 	return list
 }
