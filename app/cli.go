@@ -26,7 +26,7 @@ func newResourceCommands(env cliEnv) []*cobra.Command {
 	commands := []*cobra.Command{
 		newLogin(env), newLogout(env),
 		newKindCommand(env, tenantsCLI), newKindCommand(env, usersCLI), newKindCommand(env, rolesCLI),
-		newKindCommand(env, providersCLI), newKindCommand(env, modelsCLI), newCatalogCommand(env), newPricesCommand(env), newKeysCommand(env),
+		newKindCommand(env, providersCLI), newKindCommand(env, modelsCLI), newCatalogCommand(env), newPricesCommand(env), newBillingCommand(env), newKeysCommand(env),
 		newKindCommand(env, groupsCLI), newKindCommand(env, routesCLI), newKindCommand(env, upstreamsCLI),
 	}
 	for _, cmd := range commands {
