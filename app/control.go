@@ -81,7 +81,7 @@ func (c *controlRole) open(ctx context.Context) (err error) {
 	c.publisher = newPublisher(c.host, c.store)
 	c.control, err = control.New(control.Config{
 		Store: c.store, Keyring: c.keyring, Plugins: pluginCheck{c.plugins}, Dialects: builtin.Registry(nil), Publish: c.deliver,
-		TokenKey: tokenKey(c.JWTSecret, c.keyring), KeyEnv: c.keyEnv(), Log: c.log,
+		TokenKey: tokenKey(c.JWTSecret, c.keyring), KeyEnv: c.keyEnv(), Log: c.log, Ledger: c.books,
 	})
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (c *controlRole) handler(ready func() readiness) (http.Handler, error) {
 	handler, err := api.New(api.Config{
 		Control: c.control, Log: c.log, Version: version(), Plugins: pluginInfo(c.plugins),
 		PublicURL: c.PublicURL, TrustedProxies: proxies,
-		Gateways: c.fleet, LogLevel: c.level, Rebuild: c.rebuild(),
+		Gateways: c.fleet, LogLevel: c.level, Rebuild: c.rebuild(), LedgerStatus: c.ledgerStatus,
 		Ready: func() string {
 			if r := ready(); r.refusing {
 				return r.reason

@@ -36,9 +36,6 @@ func (c *costs) unshipped() uint64 {
 	return synced - applied
 }
 
-// invariants are those that a metric is shown of.
-var invariants = []string{"I1", "I2", "I3", "I4", "I11", "I12"}
-
 // ledgerMetrics are what the books tell of themselves.
 func (c *controlRole) ledgerMetrics() []prometheus.Collector {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
@@ -66,25 +63,14 @@ func (c *controlRole) ledgerMetrics() []prometheus.Collector {
 			return 0
 		}),
 	}
-	for _, name := range invariants {
+	for _, row := range invariants {
+		if !row.here() {
+			continue
+		}
+		name := row.id
 		list = append(list, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "sluice_ledger_violations", Help: "Violations of an invariant of docs/money.md; 0 always.", ConstLabels: prometheus.Labels{"invariant": name},
-		}, func() float64 { return float64(c.violations(name)) }))
+		}, func() float64 { return float64(violations(c.books.Status(), name)) }))
 	}
 	return list
-}
-
-// violations counts those of one invariant, of the continuous check and of the
-// whole one.
-func (c *controlRole) violations(name string) (n int) {
-	s := c.books.Status()
-	for _, v := range append(s.Figures.Violations[:len(s.Figures.Violations):len(s.Figures.Violations)], s.Full.Violations...) {
-		if v.Invariant == name {
-			n++
-		}
-	}
-	if name == "I11" {
-		n += int(s.Lost)
-	}
-	return n
 }

@@ -36,6 +36,9 @@ type Config struct {
 	Plugins []PluginInfo
 	// Gateways returns what the gateways last reported; nil means none.
 	Gateways func() []sluice.GatewayStatus
+	// LedgerStatus returns the condition of the books; nil answers that the
+	// operation is not supported.
+	LedgerStatus func() sluice.LedgerStatus
 	// Rebuild writes anew what is published outside this process, after POST
 	// /sync/snapshot has published, and returns the revision; force confirms that
 	// it may go back behind what was published. nil does nothing more.
@@ -91,6 +94,7 @@ func New(cfg Config) (http.Handler, error) {
 	s.registerCatalog()
 	s.registerPrices()
 	s.registerBilling()
+	s.registerLedger()
 	s.registerSystem()
 	if err := s.mountPages(mux); err != nil {
 		return nil, err

@@ -106,6 +106,7 @@ func everyOperation() []step {
 		step{"get-billing-usage", "GET", "/v1/billing/usage?tenant=acme&group_by=model&bucket=month&from=2026-01-01T00:00:00Z", "", 200, `"cost":[{"amount":"0.0025","asset":"USD"}]`},
 		step{"list-plugins", "GET", "/admin/v1/plugins", "", 200, `"name":"key-auth"`},
 		step{"list-gateways", "GET", "/admin/v1/gateways", "", 200, `"gateway":"gw-1"`},
+		step{"get-ledger-invariants", "GET", "/admin/v1/ledger/invariants", "", 200, `"owner":true`},
 		step{"set-log-level", "PUT", "/admin/v1/system/log-level", `{"level":"debug"}`, 200, `"debug"`},
 		step{"get-log-level", "GET", "/admin/v1/system/log-level", "", 200, `"debug"`},
 	)
@@ -117,6 +118,7 @@ func TestEveryOperation(t *testing.T) {
 	w := controlsuite.StartPeopled(t, func(cfg *api.Config) {
 		cfg.Plugins = []api.PluginInfo{{Name: "key-auth", Priority: 2500, Phases: []string{"access"}, Schema: json.RawMessage(`{"type":"object"}`)}}
 		cfg.Gateways = func() []sluice.GatewayStatus { return []sluice.GatewayStatus{{Gateway: "gw-1", Revision: 1}} }
+		cfg.LedgerStatus = func() sluice.LedgerStatus { return sluice.LedgerStatus{Owner: true} }
 	})
 	insertCostlyRecord(t, w)
 	token := w.Token(t, controlsuite.Root)

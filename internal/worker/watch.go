@@ -18,8 +18,8 @@ const (
 	checkEvery = 10 * time.Second
 	// fullHour is when the whole ledger is proven, in UTC.
 	fullHour = 3
-	// maxListed bounds the violations that a status lists.
-	maxListed = 100
+	// MaxListed bounds the violations that a status keeps of one proof.
+	MaxListed = 100
 )
 
 // watch is what the books know of their own condition.
@@ -175,7 +175,7 @@ func (b *Books) check(o *Owned, now time.Time) {
 func (b *Books) VerifyNow(ctx context.Context) {
 	began := b.cfg.Now()
 	transfers, found, err := b.cfg.Verify(ctx)
-	full := FullCheck{At: began, Took: b.cfg.Now().Sub(began), Transfers: transfers, Violations: found[:min(len(found), maxListed)]}
+	full := FullCheck{At: began, Took: b.cfg.Now().Sub(began), Transfers: transfers, Violations: found[:min(len(found), MaxListed)]}
 	if err != nil {
 		if ctx.Err() != nil {
 			return
