@@ -220,9 +220,7 @@ func shows(surface, target string) bool {
 	switch target {
 	case "openai":
 		return surface == "responses"
-	case "responses":
-		return surface == "responses" || surface == "generateContent"
-	case "gemini":
+	case "responses", "gemini":
 		return surface != "chat"
 	}
 	return true
