@@ -256,6 +256,10 @@ func (e *exchange) observe(a *attempt, err error) {
 		}
 		return
 	}
+	if e.money.broken {
+		set.Released(a.index) // the journal is to blame, and not the target
+		return
+	}
 	failure := sluice.AsError(err)
 	if failure.RetryAfter > 0 && dialect.Retryable(failure) {
 		set.Rest(a.index, now, time.Duration(failure.RetryAfter)*time.Second)

@@ -54,7 +54,7 @@ func New(cfg Config) (*Gateway, error) {
 		started: cfg.Now(),
 		changed: make(chan struct{}, 1),
 
-		patience: newPatience(journalPatience, cfg.Now), haste: newPatience(journalHaste, cfg.Now),
+		patience: newPatience(journalPatience), haste: newPatience(journalHaste),
 	}
 	g.exchanges.New = g.newExchange
 	g.shipper = newShipper(cfg)

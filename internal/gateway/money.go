@@ -174,6 +174,9 @@ func unwritten(err error) error {
 // waitOpen returns once the attempt's OPEN is as durable as the tenant's terms
 // ask for. It comes from the transport, between connection and first byte.
 func (e *exchange) waitOpen() error {
+	if ended := e.flight.err(); ended != nil {
+		return ended // a call that drains would go on to be made, for nobody
+	}
 	err := e.g.cfg.Journal.Wait(e.g.patience.context(), e.money.opening, e.money.terms.level)
 	if err != nil {
 		e.money.broken = true
@@ -231,8 +234,9 @@ func (e *exchange) costLeg(a *attempt) (leg sluice.CostLeg) {
 	}
 }
 
-// progress notes now and then what has been delivered, and extends the hold
-// before delivery outgrows it. An error is that it cannot grow: the answer ends.
+// progress notes now and then what has been delivered, and extends the hold ahead
+// of what comes next. An error is that it cannot grow: the answer ends with what
+// was delivered.
 func (e *exchange) progress(a *attempt) error {
 	m := &e.money
 	if !m.held || m.final {
@@ -298,7 +302,7 @@ func (e *exchange) account(n int) error {
 	}
 	j := e.g.cfg.Journal
 	if m.terms.level == journal.Synced {
-		if err := j.Wait(e.g.patience.context(), seq, journal.Synced); err != nil {
+		if err := e.insist(seq); err != nil {
 			return sluice.Errorf(sluice.CodeChargeFailed, "what the answer costs could not be written down").Because(err)
 		}
 		return nil
@@ -307,6 +311,22 @@ func (e *exchange) account(n int) error {
 		e.g.metrics.late.Inc()
 	}
 	return nil
+}
+
+// insist waits for an ending to be durable, through failures of the disk, for as
+// long as there is patience and somebody to have the answer.
+func (e *exchange) insist(seq journal.Seq) error {
+	ctx := e.g.patience.context()
+	for {
+		err := e.g.cfg.Journal.Wait(ctx, seq, journal.Synced)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if ended := e.flight.err(); ended != nil {
+			return ended
+		}
+		sleep(ctx, appendPause)
+	}
 }
 
 // settleMoney writes the final TERMINAL of an exchange that ended in any other

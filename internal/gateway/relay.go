@@ -103,11 +103,11 @@ func (e *exchange) copy(a *attempt) error {
 		if b, err = a.leg.Feed(b); err != nil {
 			return err
 		}
-		if err = e.progress(a); err != nil {
-			return err
-		}
 		if err = e.emit(b, false); err != nil {
 			e.drainRest(a, err)
+			return err
+		}
+		if err = e.progress(a); err != nil {
 			return err
 		}
 	}
