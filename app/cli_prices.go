@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -296,6 +297,9 @@ func printCost(conn *connection, c sluice.RecordCost) error {
 	}
 	if c.Cost.Asset != "" {
 		fmt.Fprintf(w, "COST\t%s %s\n", c.Cost.Amount, c.Cost.Asset)
+	}
+	for _, l := range c.Transfers {
+		fmt.Fprintf(w, "%s\t%s\tposted %s, held %s\n", strings.ToUpper(string(l.Code)), l.Account, cmp.Or(signed(l.Posted), "0"), cmp.Or(signed(l.Held), "0"))
 	}
 	fmt.Fprintf(w, "WHY\t%s\n", c.Reason)
 	if err := w.Flush(); err != nil {
