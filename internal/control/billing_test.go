@@ -1,0 +1,156 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/control"
+	"github.com/sluicegate/sluice/internal/ledger"
+	"github.com/sluicegate/sluice/internal/sluicetest"
+)
+
+const usd = sluice.NanosPerUnit
+
+// shaky is a ledger that is lost, or answers nothing, when a test says so.
+type shaky struct {
+	*sluicetest.Ledger
+	lost, silent atomic.Bool
+}
+
+func (s *shaky) Book() *ledger.Book {
+	if s.lost.Load() {
+		return nil
+	}
+	return s.Ledger.Book()
+}
+
+func (s *shaky) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]sluice.Transfer, error) {
+	made, err := s.Ledger.Transfer(ctx, transfers...)
+	if s.silent.Load() {
+		return nil, errors.New("no answer")
+	}
+	return made, err
+}
+
+// shakyPlane is a control plane over such a ledger, with a platform admin.
+func shakyPlane(t *testing.T) (*plane, *shaky, *control.Session) {
+	t.Helper()
+	p := fresh(t)
+	p.tenant("acme")
+	books := &shaky{Ledger: p.books}
+	cfg := p.config(masterKey)
+	cfg.Ledger = books
+	var err error
+	p.Control, err = control.New(cfg)
+	must(t, err)
+	return p, books, p.As(p.user(sluice.PlatformTenant, "root", sluice.RolePlatformAdmin))
+}
+
+// Lost if it fails: a payment whose answer was lost is paid twice, or never, or
+// without a trace in the audit log.
+func TestLostAnswersArePaidOnce(t *testing.T) {
+	p, books, root := shakyPlane(t)
+	pay := sluice.Payment{ID: "t-1", WalletOwner: sluice.WalletOwner{Tenant: "acme"}, Amount: 5 * usd, Asset: "USD"}
+	books.silent.Store(true)
+	_, _, err := root.TopUp(t.Context(), pay, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeInternal, "a lost answer")
+	audits := func() int {
+		log, err := p.system().Audit(t.Context(), sluice.AuditQuery{Tenant: "*", Kind: sluice.KindBilling})
+		must(t, err)
+		return len(log.Items)
+	}
+	if n := audits(); n != 0 {
+		t.Errorf("%d entries before it is known that it was paid", n)
+	}
+	books.silent.Store(false)
+	for _, want := range []bool{true, false} {
+		_, created, err := root.TopUp(t.Context(), pay, sluice.WriteOptions{})
+		if err != nil || created != want {
+			t.Errorf("again: created %t, %v", created, err)
+		}
+	}
+	b, ok := books.Book().Balance(sluice.TenantWallet("acme", "USD"))
+	if !ok || b.Posted != 5*usd || audits() != 1 {
+		t.Errorf("the wallet has %s, the audit log %d entries", b.Posted, audits())
+	}
+}
+
+// Lost if it fails: a process without the ledger takes money and loses it, or
+// cannot even show what there is.
+func TestWithoutTheLedgerBalancesAreStored(t *testing.T) {
+	_, books, root := shakyPlane(t)
+	acme := sluice.WalletOwner{Tenant: "acme"}
+	grant := sluice.Payment{ID: "g-1", WalletOwner: acme, Amount: 2 * usd, Asset: "USD"}
+	_, _, err := root.Grant(t.Context(), grant, sluice.WriteOptions{})
+	must(t, err)
+	codes, err := root.CreateCodes(t.Context(), sluice.CodeOrder{Amount: usd, Asset: "USD"}, sluice.WriteOptions{})
+	must(t, err)
+	books.lost.Store(true)
+	for what, try := range map[string]func() error{
+		"top-up": func() error {
+			_, _, err := root.TopUp(t.Context(), sluice.Payment{ID: "t", WalletOwner: acme, Amount: 1, Asset: "USD"}, sluice.WriteOptions{})
+			return err
+		},
+		"redemption": func() error {
+			_, err := root.Redeem(t.Context(), codes[0].Code, "", sluice.WriteOptions{})
+			return err
+		},
+	} {
+		err := try()
+		if wants(t, err, sluice.CodeUnavailable, what); err != nil && sluice.AsError(err).RetryAfter == 0 {
+			t.Errorf("%s: nobody says when to come back", what)
+		}
+	}
+	b, err := root.Balance(t.Context(), sluice.BalanceQuery{WalletOwner: acme})
+	must(t, err)
+	if len(b.Wallets) != 1 || *b.Wallets[0].Available != 2*usd || len(b.Wallets[0].Grants) != 1 {
+		t.Errorf("the balance is %+v", b)
+	}
+	books.lost.Store(false)
+	_, err = root.Redeem(t.Context(), codes[0].Code, "", sluice.WriteOptions{})
+	must(t, err)
+}
+
+// Lost if it fails: codes can be guessed as fast as a line carries them, or a
+// repeated request is told that somebody else had the code.
+func TestCodesCannotBeGuessed(t *testing.T) {
+	p, _, root := shakyPlane(t)
+	dev := p.As(p.user("acme", "dev", sluice.RoleDeveloper))
+	codes, err := root.CreateCodes(t.Context(), sluice.CodeOrder{Amount: usd, Asset: "USD", ExpiresAt: p.clock.Now().Add(maxGuessing)}, sluice.WriteOptions{})
+	must(t, err)
+	for i := range 8 {
+		_, err := dev.Redeem(t.Context(), sluice.NewRedemptionCode(), "", sluice.WriteOptions{})
+		want := sluice.CodeNotFound
+		if i > 4 {
+			want = sluice.CodeRequestRate
+		}
+		wants(t, err, want, "a guess")
+	}
+	_, err = dev.Redeem(t.Context(), codes[0].Code, "", sluice.WriteOptions{})
+	wants(t, err, sluice.CodeRequestRate, "the right code, too early")
+	p.clock.add(maxGuessing / 2)
+	_, err = dev.Redeem(t.Context(), codes[0].Code, sluice.WalletTenant, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeForbidden, "into the tenant's wallet")
+	repeat := sluice.WriteOptions{IdempotencyKey: "k"}
+	first, err := dev.Redeem(t.Context(), codes[0].Code, "", repeat)
+	must(t, err)
+	again, err := dev.Redeem(t.Context(), codes[0].Code, "", repeat)
+	if err != nil || again != first || first.User != "dev" {
+		t.Errorf("repeated: %+v, %v, at first %+v", again, err, first)
+	}
+	_, err = dev.Redeem(t.Context(), codes[0].Code, "", sluice.WriteOptions{})
+	wants(t, err, sluice.CodeConflict, "a code that was redeemed")
+	late, err := root.CreateCodes(t.Context(), sluice.CodeOrder{Amount: usd, Asset: "USD", ExpiresAt: p.clock.Now().Add(1)}, sluice.WriteOptions{})
+	must(t, err)
+	p.clock.add(maxGuessing)
+	_, err = dev.Redeem(t.Context(), late[0].Code, "", sluice.WriteOptions{})
+	if wants(t, err, sluice.CodeConflict, "an expired code"); err != nil && sluice.AsError(err).Details["status"] != sluice.RedemptionExpired {
+		t.Errorf("an expired code answers %v", sluice.AsError(err).Details)
+	}
+}
+
+// maxGuessing is longer than any pause between attempts at a code.
+const maxGuessing = 3_600_000_000_000
