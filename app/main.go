@@ -107,7 +107,7 @@ func newRoot(p process) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newServe(p), newControl(p), newGateway(p), newMigrate(p), newConfigCommand(p), newErrors(), newVersion())
+	root.AddCommand(newServe(p), newControl(p), newGateway(p), newMigrate(p), newLedger(p), newConfigCommand(p), newErrors(), newVersion())
 	env := cliEnv{Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv}
 	root.AddCommand(newSync(env))
 	root.AddCommand(newResourceCommands(env)...)
