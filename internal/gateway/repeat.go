@@ -66,13 +66,26 @@ func (e *exchange) sameness() (hash [32]byte) {
 	return hash
 }
 
-// repeat sends an answer once more. It costs nothing: its first time did.
+// repeat sends an answer once more. It costs nothing: its first time did. Filters
+// of bodies have seen it then, and left it as it is kept.
 func (e *exchange) repeat(a *sluice.StoredAnswer) error {
-	e.response.Status = a.Status
-	e.response.Fields.Add("Content-Type", a.ContentType)
-	e.response.Fields.Add("Idempotency-Replayed", "true")
-	e.response.Fields.Add("X-Original-Request-Id", a.Request.String())
-	return e.respond(plugin.OriginGateway, a.Body)
+	r := &e.response
+	r.Status = a.Status
+	r.Fields.Add("Content-Type", a.ContentType)
+	r.Fields.Add("Idempotency-Replayed", "true")
+	r.Fields.Add("X-Original-Request-Id", a.Request.String())
+	e.x.Origin, e.x.Response = plugin.OriginGateway, r
+	e.decorate(&r.Fields)
+	if err := e.chain.HeaderFilter(&e.x); err != nil {
+		return err
+	}
+	r.ContentLength = int64(len(a.Body)) // which filters of bodies leave open
+	if len(a.Body) > 0 {
+		if err := e.send(a.Body); err != nil {
+			return err
+		}
+	}
+	return e.end(nil)
 }
 
 // keep remembers a piece of an answer that may be asked for again.
