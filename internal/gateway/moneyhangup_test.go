@@ -237,6 +237,24 @@ func testCancelBillsWhatWasDelivered(t *testing.T, transport transport) {
 	m.booked()
 }
 
+// An operator's choice to charge nothing for those who hang up would not count.
+func TestEndingsByChoice(t *testing.T) { onEveryTransport(t, testEndingsByChoice) }
+
+func testEndingsByChoice(t *testing.T, transport transport) {
+	m := newMoney(t, transport, setting{options: []option{func(g *gateway.Config, _ *limits) {
+		g.Endings = map[sluice.Outcome]sluice.ChargeBasis{sluice.OutcomeClientGone: sluice.ChargeNothing}
+	}}})
+	m.topUp(acme, usd(1_000_000))
+	m.up.Script(sluicetest.SSEThenHang(0, word, word, word), m.till.serve)
+	m.gone(2*len(word), nil)
+	<-m.up.Gone()
+	if s := m.only(); s.final.Outcome != sluice.OutcomeClientGone || s.final.Charge != 0 || s.record.Usage.Output == 0 {
+		t.Errorf("final %+v, usage %+v", s.final, s.record.Usage)
+	}
+	m.ask("")
+	m.exact()
+}
+
 // Calls whose provider says nothing more would keep their slot for ever, and
 // nobody could be drained.
 func TestDrainSlotsComeBack(t *testing.T) { onEveryTransport(t, testDrainSlotsComeBack) }

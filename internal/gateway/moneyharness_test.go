@@ -221,6 +221,8 @@ type setting struct {
 	journal func(*journal.Config)
 	options []option
 	limits  sluice.Admission
+	// kept leaves what is journaled where it is.
+	kept bool
 }
 
 // acme is the wallet of the tenant that the fixture's key belongs to.
@@ -275,7 +277,9 @@ func (m *money) open(t testing.TB, s setting) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { m.journal.Run(ctx, nil) })
-	running.Go(func() { m.shipped.Run(ctx, nil) })
+	if !s.kept {
+		running.Go(func() { m.shipped.Run(ctx, nil) })
+	}
 	t.Cleanup(func() {
 		m.disk.fail(nil)
 		m.disk.release()

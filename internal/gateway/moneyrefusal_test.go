@@ -8,8 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/link"
 )
 
 // A client whose balance is short would not be told what it lacks, in its own
@@ -224,3 +226,34 @@ func testCreditLimit(t *testing.T, transport transport) {
 		t.Errorf("balance %+v", fmt.Sprint(b))
 	}
 }
+
+// A process that has lost its ledger would serve for nothing, or stop tenants that
+// no balance bounds.
+func TestWithoutTheLedger(t *testing.T) { onEveryTransport(t, testWithoutTheLedger) }
+
+func testWithoutTheLedger(t *testing.T, transport transport) {
+	m := newMoney(t, transport, setting{limits: newLocal()})
+	m.topUp(acme, usd(100_000))
+	if err := m.ledger.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := m.chat(""); a.status != 503 || a.errorCode() != sluice.CodeUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if n := len(m.up.Requests()); n != 0 {
+		t.Errorf("the provider was called %d times", n)
+	}
+	m.terms(func(t *sluice.Tenant) { t.Spending, t.UnlimitedCredit = sluice.SpendingPostpaid, true })
+	m.apply()
+	m.ask("")
+	m.ask(streamed)
+	if err := m.ledger.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.exact()
+	if n := len(m.till.all()); n != 2 {
+		t.Errorf("the provider was called %d times", n)
+	}
+}
+
+func newLocal() sluice.Admission { return link.NewLocal(link.LocalConfig{Now: time.Now}) }
