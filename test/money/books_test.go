@@ -95,7 +95,15 @@ type story struct {
 // booked is what the database says of one request.
 type booked struct {
 	charged sluice.Nanos // credited to revenue, less refunds
-	record  *sluice.Record
+	records []sluice.Record
+}
+
+// cost is what the records of the request say.
+func (b *booked) cost() (sum sluice.Nanos) {
+	for i := range b.records {
+		sum += b.records[i].Cost.Amount
+	}
+	return sum
 }
 
 // books are all three, read offline.
@@ -106,6 +114,10 @@ type books struct {
 	transfers []sluice.Transfer
 	lost      int // entries of the kind LOST
 	damage    []journal.Damage
+}
+
+func newBooks() *books {
+	return &books{stories: map[sluice.RequestID]*story{}, requests: map[sluice.RequestID]*booked{}}
 }
 
 func (b *books) story(id sluice.RequestID) *story {
@@ -129,7 +141,7 @@ func (b *books) booked(id sluice.RequestID) *booked {
 // readBooks reads journals and database; no process has them open.
 func readBooks(t *testing.T, cfg store.Config, archives ...*archive) *books {
 	t.Helper()
-	b := &books{stories: map[sluice.RequestID]*story{}, requests: map[sluice.RequestID]*booked{}}
+	b := newBooks()
 	for _, a := range archives {
 		a.link(t)
 		b.readJournal(t, a.to)
@@ -213,7 +225,7 @@ func (b *books) readDatabase(t *testing.T, cfg store.Config) {
 		}
 		for _, r := range page.Items {
 			if id, err := sluice.ParseRequestID(r.ID); err == nil {
-				b.booked(id).record = &r
+				b.booked(id).records = append(b.booked(id).records, r)
 			}
 		}
 		if cursor = page.Next; cursor == "" {
@@ -259,6 +271,7 @@ func (f *figures) problem(format string, args ...any) {
 func (b *books) audit(sales map[int64]sale, receipts []receipt, strict bool) (f figures) {
 	f.calls = len(receipts)
 	b.auditLedger(&f)
+	b.auditRest(&f)
 	byNumber := map[int64]sluice.RequestID{}
 	for _, id := range b.ids() {
 		b.auditRequest(&f, id)
@@ -301,11 +314,29 @@ func (b *books) ids() []sluice.RequestID {
 	return slices.SortedFunc(maps.Keys(all), func(x, y sluice.RequestID) int { return strings.Compare(x.String(), y.String()) })
 }
 
-// auditLedger proves the ledger by itself, and its sums.
+// auditLedger proves the ledger by itself.
 func (b *books) auditLedger(f *figures) {
 	for _, v := range ledger.Verify(b.accounts, b.transfers) {
 		f.problem("%s: %s: %s", v.Invariant, v.Subject, v.Message)
 	}
+	for _, r := range b.requests {
+		f.spent += r.charged
+	}
+	var debited sluice.Nanos
+	for _, tr := range b.transfers {
+		moves := tr.Kind == sluice.TransferSingle || tr.Kind == sluice.TransferPost
+		if kind := tr.Debit.Kind(); moves && tr.Credit.Kind() == sluice.AccountRevenue && (kind == sluice.AccountWallet || kind == sluice.AccountGrant || kind == sluice.AccountReceivable) {
+			debited += tr.Amount
+		}
+	}
+	if revenue, _ := b.balance(sluice.HouseAccount(sluice.AccountRevenue, asset)); revenue != f.spent || debited != f.spent {
+		f.problem("requests are charged %s, customers paid %s, revenue is %s", f.spent, debited, revenue)
+	}
+}
+
+// auditRest checks what holds once everything has settled: nothing is held, the
+// house bears nothing, and records say what was charged.
+func (b *books) auditRest(f *figures) {
 	for _, a := range b.accounts {
 		if a.Pending != 0 {
 			f.problem("%s still has %s pending", a.ID, a.Pending)
@@ -314,26 +345,12 @@ func (b *books) auditLedger(f *figures) {
 			f.problem("the house bears %s that customers owe", -a.Posted)
 		}
 	}
-	var charged, recorded sluice.Nanos
+	var recorded sluice.Nanos
 	for _, r := range b.requests {
-		charged += r.charged
-		if r.record != nil {
-			recorded += r.record.Cost.Amount
-		}
+		recorded += r.cost()
 	}
-	f.spent = charged
-	var debited sluice.Nanos
-	for _, tr := range b.transfers {
-		moves := tr.Kind == sluice.TransferSingle || tr.Kind == sluice.TransferPost
-		if kind := tr.Debit.Kind(); moves && tr.Credit.Kind() == sluice.AccountRevenue && (kind == sluice.AccountWallet || kind == sluice.AccountGrant || kind == sluice.AccountReceivable) {
-			debited += tr.Amount
-		}
-	}
-	if charged != recorded || charged != debited {
-		f.problem("customers paid %s, were charged %s, and records say %s", debited, charged, recorded)
-	}
-	if revenue, _ := b.balance(sluice.HouseAccount(sluice.AccountRevenue, asset)); revenue != charged {
-		f.problem("charges are %s, revenue is %s", charged, revenue)
+	if recorded != f.spent {
+		f.problem("requests are charged %s, records say %s", f.spent, recorded)
 	}
 }
 
@@ -362,10 +379,10 @@ func (b *books) auditRequest(f *figures, id sluice.RequestID) {
 		return
 	case r.charged != final.Charge:
 		f.problem("request %s (call %d): the journal says %s, the ledger %s", id, s.number, final.Charge, r.charged)
-	case r.record == nil:
-		f.problem("request %s (call %d) has no record", id, s.number)
-	case r.record.Cost.Amount != final.Charge:
-		f.problem("request %s (call %d): the journal says %s, its record %s", id, s.number, final.Charge, r.record.Cost.Amount)
+	case len(r.records) != 1:
+		f.problem("request %s (call %d) has %d records", id, s.number, len(r.records))
+	case r.cost() != final.Charge:
+		f.problem("request %s (call %d): the journal says %s, its record %s", id, s.number, final.Charge, r.cost())
 	}
 	if final.Outcome == sluice.OutcomeCrash {
 		f.crashed++
