@@ -92,6 +92,14 @@ func proveLedger(ctx context.Context, db *store.DB) (transfers int, found []ledg
 	return transfers, proof.End(), nil
 }
 
+// tellEmpty says how to begin where nobody has anything to spend: new tenants are
+// prepaid.
+func (c *controlRole) tellEmpty() {
+	if book := c.books.Book(); book != nil && book.Check(time.Now(), time.Minute).Accounts == 0 {
+		c.log.Info("no wallet has money yet; new tenants are prepaid: top up with `sluice billing top-up 10 --tenant NAME`, or give a tenant credit (docs/OPERATIONS.md)")
+	}
+}
+
 // closeBooks gives the ledger up.
 func (c *controlRole) closeBooks() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeDeadline)

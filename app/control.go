@@ -160,6 +160,7 @@ func (c *controlRole) prepare(ctx context.Context) error {
 		return fmt.Errorf("route self-service to control: %w", err)
 	}
 	if !c.dev {
+		c.tellEmpty()
 		return nil
 	}
 	c.progress.step("demo provider")
