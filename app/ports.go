@@ -15,8 +15,8 @@ type gatewayPorts struct {
 	admission sluice.Admission
 	events    sluice.Events
 	status    sluice.StatusSink
-	// answers keeps what requests with an Idempotency-Key were answered; nil where
-	// there is no database.
+	// answers keeps what requests with an Idempotency-Key were answered: in the
+	// database of this process, or in Redis for gateways of several.
 	answers sluice.Answers
 	// keys finds keys that snapshots leave out; nil when they hold all.
 	keys sluice.KeySource
@@ -63,6 +63,7 @@ func remotePorts(h *host) (p gatewayPorts, err error) {
 	}
 	p.watch = link.NewControlWatch(status, h.log)
 	p.status = p.watch.Annotate(link.StatusTee{reader.Annotate(p.watch), reader})
+	p.answers = link.NewAnswers(link.NewRedisAnswers(h.redis, time.Now), time.Now)
 	return p, p.admitByRedis(h, reader.Gateways)
 }
 
