@@ -67,40 +67,51 @@ func TestDiskFull(t *testing.T) {
 	for range times {
 		s.callers.call(t.Context(), s.order(plan{Chunks: 3}))
 		empty := fill(t, filepath.Join(dir, "data"))
-		served, after := s.untilRefused()
+		before := len(s.callers.all())
+		stop, after := s.untilRefused()
 		if !s.lists() {
 			t.Error("what costs nothing is refused, too")
 		}
+		if r := s.callers.call(t.Context(), s.order(plan{Chunks: 3})); r.status != 503 {
+			t.Errorf("after one refusal, the next call gets %+v", r)
+		}
 		empty()
+		stop()
 		took := s.awaitServing()
-		t.Logf("full disk: the first call is refused %s later, after %d that were answered; serving again %s after there is room", after.Round(time.Millisecond), served, took.Round(time.Millisecond))
+		whole, refused := 0, 0
+		for _, r := range s.callers.all()[before:] {
+			switch {
+			case r.last && r.status == 200:
+				whole++
+			case r.status == 503:
+				refused++
+			default:
+				t.Errorf("%+v", r)
+			}
+		}
+		t.Logf("full disk: the first call is refused after %s, %d in all; %d were answered, those that had begun when there was room; serving again after %s",
+			after.Round(time.Millisecond), refused, whole, took.Round(time.Millisecond))
 	}
 	unfollow()
 	s.close()
 }
 
-// untilRefused calls until every call is refused, and returns how many were
-// answered before and how long that took.
-func (s *scene) untilRefused() (served int, after time.Duration) {
+// untilRefused has clients call until one is refused, and returns what ends them
+// and how long that took.
+func (s *scene) untilRefused() (stop func(), after time.Duration) {
 	s.Helper()
-	began, refused := time.Now(), 0
-	for refused < 20 {
-		r := s.callers.call(s.Context(), s.order(plan{Chunks: 3}))
-		switch {
-		case r.status == 503:
-			refused++
-			if refused == 1 {
-				after = time.Since(began)
+	before := len(s.callers.all())
+	stop = s.callers.load(s.Context(), 4, func() order { return s.order(plan{Chunks: 3}) })
+	after = within(s.T, 10*time.Second, "a call is refused on a full disk", func() bool {
+		for _, r := range s.callers.all()[before:] {
+			if r.status == 503 {
+				return true
 			}
-		case r.last:
-			served, refused = served+1, 0
 		}
-		if time.Since(began) > 10*time.Second {
-			s.Fatalf("calls are answered on a full disk: %d, the last as %+v", served, r)
-		}
-	}
+		return false
+	})
 	if after > time.Second {
 		s.Errorf("the first call is refused %s after the disk is full", after)
 	}
-	return served, after
+	return stop, after
 }
