@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
@@ -12,34 +11,6 @@ import (
 // defaultTokens is max_tokens where neither the client nor the catalogue says
 // anything; the API insists on the member.
 const defaultTokens = 4096
-
-// request is the body of a call, in the API's own order.
-type request struct {
-	Model         string          `json:"model"`
-	MaxTokens     int64           `json:"max_tokens,omitempty"`
-	System        []block         `json:"system,omitempty"`
-	Messages      []message       `json:"messages"`
-	Tools         []block         `json:"tools,omitempty"`
-	ToolChoice    *toolChoice     `json:"tool_choice,omitempty"`
-	Thinking      *thinking       `json:"thinking,omitempty"`
-	OutputConfig  *outputConfig   `json:"output_config,omitempty"`
-	Temperature   json.RawMessage `json:"temperature,omitempty"`
-	TopP          json.RawMessage `json:"top_p,omitempty"`
-	TopK          *int64          `json:"top_k,omitempty"`
-	StopSequences []string        `json:"stop_sequences,omitempty"`
-	Metadata      *metadata       `json:"metadata,omitempty"`
-	ServiceTier   string          `json:"service_tier,omitempty"`
-	Stream        bool            `json:"stream,omitempty"`
-}
-
-type message struct {
-	Role    form.Role `json:"role"`
-	Content []block   `json:"content"`
-}
-
-type metadata struct {
-	UserID string `json:"user_id"`
-}
 
 // encoder writes one request.
 type encoder struct {
@@ -54,21 +25,21 @@ type encoder struct {
 // EncodeChat implements [form.Back].
 func (p *plan) EncodeChat(c *form.Chat, t *form.Target) (form.Encoded, error) {
 	e := encoder{chat: c, target: t, version: versionOf(t.Model)}
-	e.out = request{Model: t.Model, Stream: c.Stream}
+	e.out = request{model: t.Model, stream: c.Stream}
 	if err := e.run(e.input, e.limits, e.reasoning, e.format, e.sampling, e.rest); err != nil {
 		return form.Encoded{}, err
 	}
-	return form.Encoded{Path: pathMessages, Body: marshal(&e.out)}, nil
+	return form.Encoded{Path: pathMessages, Body: e.out.encode()}, nil
 }
 
 // EncodeCount implements [form.Counter] with what counts of a request.
 func (p *plan) EncodeCount(c *form.Chat, t *form.Target) (form.Encoded, error) {
 	e := encoder{chat: c, target: t, version: versionOf(t.Model)}
-	e.out = request{Model: t.Model}
+	e.out = request{model: t.Model}
 	if err := e.run(e.input); err != nil {
 		return form.Encoded{}, err
 	}
-	return form.Encoded{Path: pathCount, Body: marshal(&e.out)}, nil
+	return form.Encoded{Path: pathCount, Body: e.out.encode()}, nil
 }
 
 // DecodeCount implements [form.Counter].
@@ -78,17 +49,6 @@ func (p *plan) DecodeCount(doc []byte) (int64, error) {
 		return 0, peer.Broken("it holds no number of tokens")
 	}
 	return n, nil
-}
-
-// marshal writes a body without the escapes that are for HTML.
-func marshal(r *request) []byte {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
-		panic("anthropic: encoding an own type: " + err.Error())
-	}
-	return []byte(strings.TrimSuffix(b.String(), "\n"))
 }
 
 func (e *encoder) run(steps ...func() error) error {
@@ -107,12 +67,12 @@ func (e *encoder) input() error {
 
 // limits writes what bounds the answer.
 func (e *encoder) limits() error {
-	e.out.MaxTokens = e.chat.MaxTokens
-	if e.out.MaxTokens == 0 {
-		e.out.MaxTokens = e.target.MaxOutput()
+	e.out.maxTokens = e.chat.MaxTokens
+	if e.out.maxTokens == 0 {
+		e.out.maxTokens = e.target.MaxOutput()
 	}
-	if e.out.MaxTokens == 0 {
-		e.out.MaxTokens = defaultTokens
+	if e.out.maxTokens == 0 {
+		e.out.maxTokens = defaultTokens
 	}
 	for _, s := range e.chat.Stop {
 		if strings.TrimSpace(s) == "" { // which the API refuses
@@ -121,7 +81,7 @@ func (e *encoder) limits() error {
 			}
 			continue
 		}
-		e.out.StopSequences = append(e.out.StopSequences, s)
+		e.out.stopSequences = append(e.out.stopSequences, s)
 	}
 	return nil
 }
@@ -136,7 +96,7 @@ func (e *encoder) rest() error {
 			return err
 		}
 	} else if user != "" {
-		e.out.Metadata = &metadata{UserID: user}
+		e.out.userID = user
 	}
 	return e.target.DropExtras(e.chat.Extras, e.serviceTier)
 }
@@ -148,26 +108,11 @@ func (e *encoder) serviceTier(x form.Extra) bool {
 	}
 	switch string(x.Value) {
 	case `"auto"`:
-		e.out.ServiceTier = "auto"
+		e.out.serviceTier = "auto"
 	case `"default"`, `"standard_only"`:
-		e.out.ServiceTier = "standard_only"
+		e.out.serviceTier = "standard_only"
 	default:
 		return false
 	}
 	return true
-}
-
-// block is one content block. It is a map because blocks share nothing but a
-// type, and encoding/json writes maps in a fixed order.
-type block map[string]any
-
-// mark sets a cache mark.
-func (b block) mark(c form.Cache) block {
-	switch c {
-	case form.Cache5m:
-		b["cache_control"] = map[string]string{"type": "ephemeral"}
-	case form.Cache1h:
-		b["cache_control"] = map[string]string{"type": "ephemeral", "ttl": "1h"}
-	}
-	return b
 }

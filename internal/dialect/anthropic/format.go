@@ -1,29 +1,6 @@
 package anthropic
 
-import (
-	"encoding/json"
-
-	"github.com/sluicegate/sluice/internal/dialect/form"
-)
-
-// outputConfig is the member of that name.
-type outputConfig struct {
-	Effort string        `json:"effort,omitempty"`
-	Format *outputFormat `json:"format,omitempty"`
-}
-
-type outputFormat struct {
-	Type   string          `json:"type"`
-	Schema json.RawMessage `json:"schema"`
-}
-
-// config returns the member, made when it is first needed.
-func (e *encoder) config() *outputConfig {
-	if e.out.OutputConfig == nil {
-		e.out.OutputConfig = &outputConfig{}
-	}
-	return e.out.OutputConfig
-}
+import "github.com/sluicegate/sluice/internal/dialect/form"
 
 // answerTool is the tool whose input is the answer, on models that know formats
 // only this way. The decoder turns its calls into text.
@@ -39,7 +16,7 @@ func (e *encoder) format() error {
 	case f.Kind != form.FormatSchema:
 		return nil
 	case e.version.formats():
-		e.config().Format = &outputFormat{Type: "json_schema", Schema: strictSchema(f.Schema)}
+		e.out.schema = strictSchema(f.Schema)
 		return nil
 	case len(e.chat.Tools) > 0 || e.thinks():
 		return form.Refuse(f.Field, "this model is held to a schema by a tool that it has to call, so it cannot have other tools or think")
@@ -48,7 +25,7 @@ func (e *encoder) format() error {
 	if description == "" {
 		description = "Gives the answer."
 	}
-	e.out.Tools = append(e.out.Tools, function(answerTool, description, objectSchema(f.Schema)))
-	e.out.ToolChoice = &toolChoice{Type: "tool", Name: answerTool}
+	e.out.tools = append(e.out.tools, tool{name: answerTool, description: description, schema: objectSchema(f.Schema)})
+	e.out.toolChoice = &toolChoice{kind: "tool", name: answerTool}
 	return nil
 }

@@ -11,12 +11,6 @@ import (
 // longestTool is the longest name of a tool that the API takes.
 const longestTool = 128
 
-type toolChoice struct {
-	Type                   string `json:"type"`
-	Name                   string `json:"name,omitempty"`
-	DisableParallelToolUse bool   `json:"disable_parallel_tool_use,omitempty"`
-}
-
 // tools writes the functions that may be called. Those that are not allowed are
 // left out, which is what not allowing them means.
 func (e *encoder) tools() error {
@@ -29,10 +23,10 @@ func (e *encoder) tools() error {
 			continue
 		}
 		if allowed := e.chat.Choice.Allowed; len(allowed) == 0 || slices.Contains(allowed, t.Name) {
-			e.out.Tools = append(e.out.Tools, e.function(t))
+			e.out.tools = append(e.out.tools, e.function(t))
 		}
 	}
-	if len(e.out.Tools) == 0 {
+	if len(e.out.tools) == 0 {
 		e.toolsOfHistory()
 	}
 	return nil
@@ -40,7 +34,7 @@ func (e *encoder) tools() error {
 
 // function writes one tool of the client. One of free text becomes one with a
 // single text.
-func (e *encoder) function(t *form.Tool) block {
+func (e *encoder) function(t *form.Tool) tool {
 	name, description, schema := e.target.ToolName(t.Name, longestTool, ""), t.Description, objectSchema(t.Schema)
 	strict := t.Strict != nil && *t.Strict && e.version.formats() && !t.Custom
 	switch {
@@ -53,20 +47,7 @@ func (e *encoder) function(t *form.Tool) block {
 	case strict:
 		schema = strictSchema(schema)
 	}
-	f := function(name, description, schema)
-	if strict {
-		f["strict"] = true
-	}
-	return f.mark(t.Cache)
-}
-
-// function is the declaration of a tool.
-func function(name, description string, schema json.RawMessage) block {
-	b := block{"name": name, "input_schema": schema}
-	if description != "" {
-		b["description"] = description
-	}
-	return b
+	return tool{name: name, description: description, schema: schema, strict: strict, cache: t.Cache}
 }
 
 // customSchema is that of tools of free text, customInput the member with it.
@@ -95,11 +76,11 @@ func (e *encoder) toolsOfHistory() {
 				continue
 			}
 			seen[p.Call.Name] = true
-			e.out.Tools = append(e.out.Tools, function(e.target.ToolName(p.Call.Name, longestTool, ""), "", emptySchema))
+			e.out.tools = append(e.out.tools, tool{name: e.target.ToolName(p.Call.Name, longestTool, ""), schema: emptySchema})
 		}
 	}
 	if len(seen) > 0 {
-		e.out.ToolChoice = &toolChoice{Type: "none"}
+		e.out.toolChoice = &toolChoice{kind: "none"}
 	}
 }
 
@@ -107,7 +88,7 @@ func (e *encoder) toolsOfHistory() {
 func (e *encoder) toolChoice() error {
 	c := &e.chat.Choice
 	must := c.Mode == form.ToolRequired || c.Mode == form.ToolNamed
-	if len(e.out.Tools) == 0 || e.out.ToolChoice != nil {
+	if len(e.out.tools) == 0 || e.out.toolChoice != nil {
 		if must {
 			return form.Refuse(c.Field, "a tool must be called, but the request has none that the provider of this model can call")
 		}
@@ -115,13 +96,13 @@ func (e *encoder) toolChoice() error {
 	}
 	switch c.Mode {
 	case form.ToolAuto:
-		e.out.ToolChoice = &toolChoice{Type: "auto"}
+		e.out.toolChoice = &toolChoice{kind: "auto"}
 	case form.ToolNone:
-		e.out.ToolChoice = &toolChoice{Type: "none"}
+		e.out.toolChoice = &toolChoice{kind: "none"}
 	case form.ToolRequired:
-		e.out.ToolChoice = &toolChoice{Type: "any"}
+		e.out.toolChoice = &toolChoice{kind: "any"}
 	case form.ToolNamed:
-		e.out.ToolChoice = &toolChoice{Type: "tool", Name: e.target.ToolName(c.Name, longestTool, "")}
+		e.out.toolChoice = &toolChoice{kind: "tool", name: e.target.ToolName(c.Name, longestTool, "")}
 	}
 	return e.serial()
 }
@@ -131,9 +112,9 @@ func (e *encoder) serial() error {
 	if e.chat.Parallel == nil || *e.chat.Parallel {
 		return nil
 	}
-	if e.out.ToolChoice == nil {
-		e.out.ToolChoice = &toolChoice{Type: "auto"}
+	if e.out.toolChoice == nil {
+		e.out.toolChoice = &toolChoice{kind: "auto"}
 	}
-	e.out.ToolChoice.DisableParallelToolUse = e.out.ToolChoice.Type != "none"
+	e.out.toolChoice.serial = e.out.toolChoice.kind != "none"
 	return nil
 }

@@ -1,5 +1,7 @@
 package anthropic
 
+import "github.com/sluicegate/sluice/internal/dialect/form"
+
 // maxMarks is how many cache marks the API takes.
 const maxMarks = 4
 
@@ -10,14 +12,13 @@ func (e *encoder) marks() error {
 	all := e.marked()
 	excess := len(all) - maxMarks
 	short := false
-	for i, b := range all {
+	for i, mark := range all {
 		if i < excess {
-			delete(b, "cache_control")
+			*mark = form.CacheNone
 			continue
 		}
-		mark := b["cache_control"].(map[string]string)
-		if short = short || mark["ttl"] == ""; short {
-			delete(mark, "ttl")
+		if short = short || *mark == form.Cache5m; short {
+			*mark = form.Cache5m
 		}
 	}
 	if excess > 0 {
@@ -26,24 +27,25 @@ func (e *encoder) marks() error {
 	return nil
 }
 
-// marked are the blocks with a mark, in the order of the prompt: tools come
-// first, then the instructions, then the turns.
-func (e *encoder) marked() []block {
-	var all []block
-	add := func(b block) {
-		if b["cache_control"] != nil {
-			all = append(all, b)
+// marked are the marks in the order of the prompt: tools come first, then the
+// instructions, then the turns.
+func (e *encoder) marked() []*form.Cache {
+	var all []*form.Cache
+	add := func(c *form.Cache) {
+		if *c != form.CacheNone {
+			all = append(all, c)
 		}
 	}
-	for _, t := range e.out.Tools {
-		add(t)
+	for i := range e.out.tools {
+		add(&e.out.tools[i].cache)
 	}
-	for _, b := range e.out.System {
-		add(b)
+	for i := range e.out.system {
+		add(&e.out.system[i].cache)
 	}
-	for _, m := range e.out.Messages {
-		for _, b := range m.Content {
-			add(b)
+	for i := range e.out.messages {
+		content := e.out.messages[i].content
+		for j := range content {
+			add(&content[j].cache)
 		}
 	}
 	return all

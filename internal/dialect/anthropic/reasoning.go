@@ -6,13 +6,6 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/form"
 )
 
-// thinking is the member of that name.
-type thinking struct {
-	Type         string `json:"type"`
-	BudgetTokens int64  `json:"budget_tokens,omitempty"`
-	Display      string `json:"display,omitempty"`
-}
-
 // efforts are the levels of effort, with the budget that stands for each on
 // models that think by budget; above the largest, budgets are max.
 var efforts = []struct {
@@ -35,7 +28,7 @@ func (e *encoder) reasoning() error {
 		return nil
 	case r.Off():
 		if e.version >= v3_7 {
-			e.out.Thinking = &thinking{Type: "disabled"}
+			e.out.thinking = &thinking{kind: "disabled"}
 		}
 		return nil
 	case !e.version.thinks():
@@ -65,15 +58,13 @@ func memberName(field, otherwise string) string {
 // think writes the effort, and adaptive thinking unless a tool is forced, which
 // excludes it.
 func (e *encoder) think() {
-	if effort := e.effort(); effort != "" {
-		e.config().Effort = effort
-	}
+	e.out.effort = e.effort()
 	if e.forced() {
 		return
 	}
-	e.out.Thinking = &thinking{Type: "adaptive"}
+	e.out.thinking = &thinking{kind: "adaptive"}
 	if shown := e.chat.Reasoning.Shown; shown != nil {
-		e.out.Thinking.Display = map[bool]string{true: "summarized", false: "omitted"}[*shown]
+		e.out.thinking.display = map[bool]string{true: "summarized", false: "omitted"}[*shown]
 	}
 }
 
@@ -101,8 +92,8 @@ func (e *encoder) effort() string {
 
 // forced reports whether a tool must be called.
 func (e *encoder) forced() bool {
-	c := e.out.ToolChoice
-	return c != nil && (c.Type == "any" || c.Type == "tool")
+	c := e.out.toolChoice
+	return c != nil && (c.kind == "any" || c.kind == "tool")
 }
 
 // budget writes a budget, which has to be smaller than max_tokens.
@@ -114,14 +105,14 @@ func (e *encoder) budget() error {
 	if e.chat.MaxTokens == 0 {
 		// The default is for the answer; the thought comes on top of it.
 		if most := e.target.MaxOutput(); most == 0 {
-			e.out.MaxTokens += budget
+			e.out.maxTokens += budget
 		}
 	}
-	budget = min(budget, e.out.MaxTokens*4/5)
+	budget = min(budget, e.out.maxTokens*4/5)
 	if budget < leastBudget {
 		return e.dropReasoning()
 	}
-	e.out.Thinking = &thinking{Type: "enabled", BudgetTokens: budget}
+	e.out.thinking = &thinking{kind: "enabled", budget: budget}
 	return nil
 }
 
@@ -143,14 +134,14 @@ func (e *encoder) budgetTokens() int64 {
 // turn of the assistant that is still open, because its calls were just
 // answered or because it was begun, has to start with thought of its own.
 func (e *encoder) continuesThought() bool {
-	messages := e.out.Messages
+	messages := e.out.messages
 	last := len(messages) - 1
-	if last >= 1 && messages[last].Content[0]["type"] == "tool_result" {
+	if last >= 1 && messages[last].content[0].kind == blockResult {
 		last--
 	}
-	if last < 0 || messages[last].Role != form.RoleAssistant {
+	if last < 0 || messages[last].role != form.RoleAssistant {
 		return true
 	}
-	kind := messages[last].Content[0]["type"]
-	return kind == "thinking" || kind == "redacted_thinking"
+	kind := messages[last].content[0].kind
+	return kind == blockThinking || kind == blockSealed
 }

@@ -1,10 +1,6 @@
 package anthropic
 
-import (
-	"encoding/json"
-
-	"github.com/sluicegate/sluice/internal/dialect/form"
-)
+import "github.com/sluicegate/sluice/internal/dialect/form"
 
 // sampling writes how tokens are chosen: temperature to 1, one of two samplers
 // from Claude 4.1 on, none from 4.7 on, and next to none while it thinks.
@@ -13,39 +9,53 @@ func (e *encoder) sampling() error {
 	if s.N > 1 {
 		return form.Refuse("/n", "%d answers were asked for, the provider of this model gives one", s.N)
 	}
-	drops := []struct {
+	unknown := [...]struct {
 		name string
 		set  bool
 	}{
 		{"frequency_penalty", s.FrequencyPenalty != ""}, {"presence_penalty", s.PresencePenalty != ""},
 		{"seed", s.Seed != nil}, {"logprobs", s.Logprobs}, {"top_logprobs", s.TopLogprobs > 0},
-		{"temperature", s.Temperature != "" && !e.takesTemperature()},
-		{"top_p", s.TopP != "" && !e.takesTopP()},
-		{"top_k", s.TopK != nil && (e.version >= v4_7 || e.thinks())},
 	}
-	dropped := map[string]bool{}
-	for _, d := range drops {
-		if dropped[d.name] = d.set; !d.set {
+	for _, u := range unknown {
+		if !u.set {
 			continue
 		}
-		if err := e.target.Drop(d.name, ""); err != nil {
+		if err := e.target.Drop(u.name, ""); err != nil {
 			return err
 		}
 	}
-	if !dropped["top_p"] {
-		e.out.TopP = json.RawMessage(s.TopP)
+	return e.samplers(s)
+}
+
+// samplers writes those that the API knows, as far as the model takes them.
+func (e *encoder) samplers(s *form.Sampling) error {
+	out := &e.out
+	out.topP, out.topK = s.TopP, s.TopK
+	if s.Temperature != "" && !e.takesTemperature() {
+		if err := e.target.Drop("temperature", ""); err != nil {
+			return err
+		}
+	} else {
+		out.temperature = s.Temperature
 	}
-	if !dropped["temperature"] && !(len(e.out.TopP) > 0 && e.version >= v4_1) {
-		e.out.Temperature = json.RawMessage(s.Temperature)
+	if s.TopP != "" && !e.takesTopP() {
+		if err := e.target.Drop("top_p", ""); err != nil {
+			return err
+		}
+		out.topP = ""
 	}
-	if !dropped["top_k"] {
-		e.out.TopK = s.TopK
+	if out.topP != "" && e.version >= v4_1 {
+		out.temperature = "" // the usual one, or there would be no top_p
+	}
+	if s.TopK != nil && (e.version >= v4_7 || e.thinks()) {
+		out.topK = nil
+		return e.target.Drop("top_k", "")
 	}
 	return nil
 }
 
 // thinks reports whether the request asks the model to think.
-func (e *encoder) thinks() bool { return e.out.Thinking != nil && e.out.Thinking.Type != "disabled" }
+func (e *encoder) thinks() bool { return e.out.thinking != nil && e.out.thinking.kind != "disabled" }
 
 // takesTemperature reports whether the temperature can be sent: above 1 the
 // default of 1 is the nearest there is.

@@ -28,12 +28,12 @@ func (e *encoder) conversation() error {
 			return err
 		}
 	}
-	if len(e.out.Messages) == 0 {
+	if len(e.out.messages) == 0 {
 		return form.Refuse("/messages", "there must be a turn of the user that is not empty")
 	}
-	if e.out.Messages[0].Role == form.RoleAssistant {
-		first := message{form.RoleUser, []block{textBlock(opening)}}
-		e.out.Messages = append([]message{first}, e.out.Messages...)
+	if e.out.messages[0].role == form.RoleAssistant {
+		first := message{form.RoleUser, []block{textBlock(opening, form.CacheNone)}}
+		e.out.messages = append([]message{first}, e.out.messages...)
 	}
 	return e.prefill(turns)
 }
@@ -46,7 +46,7 @@ func (e *encoder) system(parts []form.Part) error {
 			return form.Refuse(p.Field, "instructions must be text for the provider of this model")
 		}
 		if !blank(p.Text) {
-			e.out.System = append(e.out.System, textBlock(p.Text).mark(p.Cache))
+			e.out.system = append(e.out.system, textBlock(p.Text, p.Cache))
 		}
 	}
 	return nil
@@ -55,79 +55,75 @@ func (e *encoder) system(parts []form.Part) error {
 // blank reports whether a text has nothing to read, which the API refuses.
 func blank(text string) bool { return strings.TrimSpace(text) == "" }
 
-func textBlock(text string) block { return block{"type": "text", "text": text} }
-
 // turn writes one turn: results first, as the API wants them right behind their
 // calls. A turn without anything is left out, and its neighbours join.
 func (e *encoder) turn(t *form.Turn) error {
-	var results, others []block
-	for i := range t.Parts {
-		b, err := e.part(&t.Parts[i], t.Role)
-		switch {
-		case err != nil:
-			return err
-		case b == nil:
-		case t.Parts[i].Kind == form.PartResult:
-			results = append(results, b)
-		default:
-			others = append(others, b)
+	content := make([]block, 0, len(t.Parts))
+	for _, results := range [...]bool{true, false} {
+		for i := range t.Parts {
+			p := &t.Parts[i]
+			if results != (p.Kind == form.PartResult) {
+				continue
+			}
+			b, written, err := e.part(p, t.Role)
+			if err != nil {
+				return err
+			}
+			if written {
+				content = append(content, b)
+			}
 		}
 	}
-	content := append(results, others...)
 	if len(content) == 0 {
 		return nil
 	}
-	if last := len(e.out.Messages) - 1; last >= 0 && e.out.Messages[last].Role == t.Role {
-		e.out.Messages[last].Content = append(e.out.Messages[last].Content, content...)
+	if last := len(e.out.messages) - 1; last >= 0 && e.out.messages[last].role == t.Role {
+		e.out.messages[last].content = append(e.out.messages[last].content, content...)
 		return nil
 	}
-	e.out.Messages = append(e.out.Messages, message{t.Role, content})
+	e.out.messages = append(e.out.messages, message{t.Role, content})
 	return nil
 }
 
-// part writes one part, nil when there is nothing to write.
-func (e *encoder) part(p *form.Part, role form.Role) (block, error) {
+// part writes one part; false when there is nothing to write.
+func (e *encoder) part(p *form.Part, role form.Role) (b block, written bool, err error) {
 	switch p.Kind {
 	case form.PartText, form.PartRefusal:
-		if blank(p.Text) {
-			return nil, nil
-		}
-		return textBlock(p.Text).mark(p.Cache), nil
+		return textBlock(p.Text, p.Cache), !blank(p.Text), nil
 	case form.PartCall:
-		return e.call(p), nil
+		return e.call(p), true, nil
 	case form.PartReasoning:
-		return thought(p), nil
+		b, written = thought(p)
+		return b, written, nil
 	case form.PartResult:
-		return e.result(p)
+		b, err = e.result(p)
+		return b, true, err
 	case form.PartOther:
 		return e.other(p, role)
 	}
 	if role == form.RoleAssistant {
-		return nil, form.Refuse(p.Field, "the assistant's turns cannot hold %s for the provider of this model", p.Kind)
+		return b, false, form.Refuse(p.Field, "the assistant's turns cannot hold %s for the provider of this model", p.Kind)
 	}
-	b, err := media(p)
-	return b.mark(p.Cache), err
+	b, err = media(p)
+	b.cache = p.Cache
+	return b, true, err
 }
 
 // thought writes a thought that this API signed; it would refuse any other.
-func thought(p *form.Part) block {
+func thought(p *form.Part) (block, bool) {
 	if p.Signature.Origin != origin {
-		return nil
+		return block{}, false
 	}
 	if p.Sealed != "" {
-		return block{"type": "redacted_thinking", "data": p.Sealed}
+		return block{kind: blockSealed, text: p.Sealed}, true
 	}
-	if p.Signature.Value == "" {
-		return nil
-	}
-	return block{"type": "thinking", "thinking": p.Text, "signature": p.Signature.Value}
+	return block{kind: blockThinking, text: p.Text, signature: p.Signature.Value}, p.Signature.Value != ""
 }
 
 // call writes a call of a tool.
 func (e *encoder) call(p *form.Part) block {
 	name := e.target.ToolName(p.Call.Name, longestTool, "")
-	b := block{"type": "tool_use", "id": e.id(p.Call.ID), "name": name, "input": callInput(p.Call)}
-	return b.mark(p.Cache)
+	return block{kind: blockCall, id: e.id(p.Call.ID), name: name, input: callInput(p.Call), cache: p.Cache}
 }
 
 // callInput is the object that the API wants. What is no object, because it is
@@ -171,57 +167,49 @@ func (e *encoder) id(id string) string {
 
 // result writes what a tool answered.
 func (e *encoder) result(p *form.Part) (block, error) {
-	b := block{"type": "tool_result", "tool_use_id": e.id(p.Result.ID)}
-	if p.Result.IsError {
-		b["is_error"] = true
-	}
-	var content []block
+	b := block{kind: blockResult, id: e.id(p.Result.ID), failed: p.Result.IsError, cache: p.Cache}
 	for i := range p.Result.Parts {
-		inner, err := e.part(&p.Result.Parts[i], form.RoleUser)
+		inner, written, err := e.part(&p.Result.Parts[i], form.RoleUser)
 		if err != nil {
-			return nil, err
+			return b, err
 		}
-		if inner != nil {
-			content = append(content, inner)
+		if written {
+			b.content = append(b.content, inner)
 		}
 	}
-	if len(content) > 0 {
-		b["content"] = content
-	}
-	return b.mark(p.Cache), nil
+	return b, nil
 }
 
 // other passes what is of this protocol. What another one keeps in the
 // assistant's turns is its own record, and dropped.
-func (e *encoder) other(p *form.Part, role form.Role) (block, error) {
-	kind, _ := jsonscan.Text(p.Raw, jsonscan.Find(p.Raw, jsonscan.At(p.Raw, 0), "type"))
+func (e *encoder) other(p *form.Part, role form.Role) (block, bool, error) {
 	if p.Origin == origin {
-		var b block
-		if err := json.Unmarshal(p.Raw, &b); err != nil || b == nil {
-			return nil, form.Refuse(p.Field, "the block is not an object")
+		b, ok := rawBlock(p.Raw)
+		if !ok {
+			return b, false, form.Refuse(p.Field, "the block is not an object")
 		}
-		return b, nil
+		return b, true, nil
 	}
+	kind, _ := jsonscan.Text(p.Raw, jsonscan.Find(p.Raw, jsonscan.At(p.Raw, 0), "type"))
 	if role != form.RoleAssistant {
-		return nil, form.Refuse(p.Field, "%q means nothing to the provider of this model", clip(kind))
+		return block{}, false, form.Refuse(p.Field, "%q means nothing to the provider of this model", clip(kind))
 	}
-	return nil, e.target.Drop(memberName("", "messages."+clip(kind)), p.Field)
+	return block{}, false, e.target.Drop(memberName("", "messages."+clip(kind)), p.Field)
 }
 
 // prefill checks a last turn that the model is to go on with: its end must not
 // be white space, and newer models do not take it.
 func (e *encoder) prefill(turns []form.Turn) error {
-	last := &e.out.Messages[len(e.out.Messages)-1]
-	if last.Role != form.RoleAssistant {
+	last := &e.out.messages[len(e.out.messages)-1]
+	if last.role != form.RoleAssistant {
 		return nil
 	}
 	field := turns[len(turns)-1].Field
 	if !e.version.prefills() {
 		return form.Refuse(field, "this model does not go on with a turn of the assistant, so the last turn must be the user's")
 	}
-	final := last.Content[len(last.Content)-1]
-	if text, ok := final["text"].(string); ok {
-		final["text"] = strings.TrimRight(text, " \t\r\n")
+	if final := &last.content[len(last.content)-1]; final.kind == blockText {
+		final.text = strings.TrimRight(final.text, " \t\r\n")
 	}
 	return nil
 }
