@@ -19,7 +19,7 @@ func mountSmall(t *testing.T) string {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=24m,mode=0700"); err != nil {
+	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=48m,mode=0700"); err != nil {
 		t.Skipf("a small file system cannot be mounted: %v", err)
 	}
 	t.Cleanup(func() {
@@ -53,15 +53,20 @@ func fill(t *testing.T, dir string) (empty func()) {
 }
 
 // A full disk would have calls served that nobody can charge, or need somebody
-// to start the process again (E-18). The database is elsewhere, as it is in a
-// larger installation: it is the journal's disk that is full.
+// to start the process again (E-18): the disk of the journal alone, with the
+// database elsewhere, and one that has both.
 func TestDiskFull(t *testing.T) {
+	t.Run("of the journal", func(t *testing.T) { diskFull(t, sluicetest.PrivatePostgres(t).DSN("postgres")) })
+	t.Run("of everything", func(t *testing.T) { diskFull(t, "") })
+}
+
+func diskFull(t *testing.T, dsn string) {
 	times := 1
 	if n := rounds(t, 1); long() {
 		times = max(1, n/20)
 	}
 	dir := mountSmall(t)
-	s := play(t, setting{dir: dir, dsn: sluicetest.PrivatePostgres(t).DSN("postgres")})
+	s := play(t, setting{dir: dir, dsn: dsn})
 	s.rich()
 	unfollow := s.archive.follow(t) // a segment lives for as long as a write succeeds
 	for range times {
@@ -74,6 +79,9 @@ func TestDiskFull(t *testing.T) {
 		}
 		if r := s.callers.call(t.Context(), s.order(plan{Chunks: 3})); r.status != 503 {
 			t.Errorf("after one refusal, the next call gets %+v", r)
+		}
+		if long() {
+			time.Sleep(3 * time.Second)
 		}
 		empty()
 		stop()
@@ -92,6 +100,7 @@ func TestDiskFull(t *testing.T) {
 		t.Logf("full disk: the first call is refused after %s, %d in all; %d were answered, those that had begun when there was room; serving again after %s",
 			after.Round(time.Millisecond), refused, whole, took.Round(time.Millisecond))
 	}
+	t.Logf("all is booked %s later", s.unheld().Round(time.Millisecond))
 	unfollow()
 	s.close()
 }
@@ -114,4 +123,40 @@ func (s *scene) untilRefused() (stop func(), after time.Duration) {
 		s.Errorf("the first call is refused %s after the disk is full", after)
 	}
 	return stop, after
+}
+
+// A journal at its quota would take more, or stay full when the books are back
+// (E-18).
+func TestQuotaFull(t *testing.T) {
+	rounds(t, 1)
+	onlyLong(t)
+	postgres := sluicetest.PrivatePostgres(t)
+	s := play(t, setting{dsn: postgres.DSN("postgres"), env: []string{"SLUICE_JOURNAL_QUOTA_BYTES=8388608", "SLUICE_JOURNAL_SEGMENT_BYTES=1048576"}})
+	s.rich()
+	unfollow := s.archive.follow(t)
+	postgres.Crash(t)
+	stop := s.callers.load(t.Context(), 16, func() order {
+		o := s.order(plan{Chunks: 1})
+		o.whole = true
+		return o
+	})
+	filled := within(t, 5*time.Minute, "the journal is full", func() bool {
+		all := s.callers.all()
+		return len(all) > 0 && all[len(all)-1].status == 503
+	})
+	if !s.lists() {
+		t.Error("what costs nothing is refused, too")
+	}
+	postgres.Start(t)
+	stop()
+	took := s.awaitServing()
+	s.unheld()
+	unfollow()
+	_, f := s.close()
+	t.Logf("the quota of 8 MiB was full after %s and %d calls; serving again %s after the database", filled.Round(time.Second), f.answered, took.Round(time.Millisecond))
+	for _, r := range failed(s.callers.all()) {
+		if r.status != 503 {
+			t.Fatalf("%+v", r)
+		}
+	}
 }
