@@ -86,27 +86,27 @@ func (b *block) append(to []byte) []byte {
 	to = appendMark(append(to, '{'), b.cache)
 	switch b.kind {
 	case blockText:
-		to = appendText(addMember(to, "text"), b.text)
+		to = jsonscan.AppendText(addMember(to, "text"), b.text)
 	case blockThinking:
-		to = appendText(addMember(to, "signature"), b.signature)
-		to = appendText(addMember(to, "thinking"), b.text)
+		to = jsonscan.AppendText(addMember(to, "signature"), b.signature)
+		to = jsonscan.AppendText(addMember(to, "thinking"), b.text)
 	case blockSealed:
-		to = appendText(addMember(to, "data"), b.text)
+		to = jsonscan.AppendText(addMember(to, "data"), b.text)
 	case blockCall:
-		to = appendText(addMember(to, "id"), b.id)
+		to = jsonscan.AppendText(addMember(to, "id"), b.id)
 		to = append(addMember(to, "input"), b.input...)
-		to = appendText(addMember(to, "name"), b.name)
+		to = jsonscan.AppendText(addMember(to, "name"), b.name)
 	case blockResult:
 		to = b.appendResult(to)
 	case blockImage, blockDocument:
 		to = b.source.append(addMember(to, "source"))
 		if b.name != "" {
-			to = appendText(addMember(to, "title"), b.name)
+			to = jsonscan.AppendText(addMember(to, "title"), b.name)
 		}
 	case blockRaw:
 		return b.appendRaw(to)
 	}
-	return append(appendText(addMember(to, "type"), string(b.kind)), '}')
+	return append(jsonscan.AppendText(addMember(to, "type"), string(b.kind)), '}')
 }
 
 func (b *block) appendResult(to []byte) []byte {
@@ -116,7 +116,7 @@ func (b *block) appendResult(to []byte) []byte {
 	if b.failed {
 		to = append(addMember(to, "is_error"), "true"...)
 	}
-	return appendText(addMember(to, "tool_use_id"), b.id)
+	return jsonscan.AppendText(addMember(to, "tool_use_id"), b.id)
 }
 
 // appendRaw writes the members of the client's own block into the one that to
@@ -131,12 +131,12 @@ func (b *block) appendRaw(to []byte) []byte {
 func (s *source) append(to []byte) []byte {
 	to = append(to, '{')
 	if s.url == "" {
-		to = appendText(addMember(to, "data"), s.data)
-		to = appendText(addMember(to, "media_type"), s.mediaType)
+		to = jsonscan.AppendText(addMember(to, "data"), s.data)
+		to = jsonscan.AppendText(addMember(to, "media_type"), s.mediaType)
 	}
-	to = appendText(addMember(to, "type"), s.kind)
+	to = jsonscan.AppendText(addMember(to, "type"), s.kind)
 	if s.url != "" {
-		to = appendText(addMember(to, "url"), s.url)
+		to = jsonscan.AppendText(addMember(to, "url"), s.url)
 	}
 	return append(to, '}')
 }
@@ -169,7 +169,7 @@ func addMember(to []byte, name string) []byte {
 	if to[len(to)-1] != '{' {
 		to = append(to, ',')
 	}
-	return append(appendText(to, name), ':')
+	return append(jsonscan.AppendText(to, name), ':')
 }
 
 // blockOverhead is more than what most blocks take besides their texts.

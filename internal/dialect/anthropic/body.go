@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // request is the body of a call, in the API's own order. It is written by hand:
@@ -67,7 +68,7 @@ func (r *request) encode() []byte {
 		size += blockOverhead + len(r.tools[i].description) + len(r.tools[i].schema)
 	}
 	to := append(make([]byte, 0, size), '{')
-	to = appendText(addMember(to, "model"), r.model)
+	to = jsonscan.AppendText(addMember(to, "model"), r.model)
 	to = appendCount(to, "max_tokens", r.maxTokens)
 	if len(r.system) > 0 {
 		to = appendBlocks(addMember(to, "system"), r.system)
@@ -77,7 +78,7 @@ func (r *request) encode() []byte {
 	to = r.appendThinking(to)
 	to = r.appendSampling(to)
 	if r.userID != "" {
-		to = append(appendText(append(addMember(to, "metadata"), `{"user_id":`...), r.userID), '}')
+		to = append(jsonscan.AppendText(append(addMember(to, "metadata"), `{"user_id":`...), r.userID), '}')
 	}
 	to = appendWord(to, "service_tier", r.serviceTier)
 	if r.stream {
@@ -93,7 +94,7 @@ func (r *request) appendMessages(to []byte) []byte {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = appendText(append(to, `{"role":`...), string(m.role))
+		to = jsonscan.AppendText(append(to, `{"role":`...), string(m.role))
 		to = append(appendBlocks(addMember(to, "content"), m.content), '}')
 	}
 	return append(to, ']')
@@ -111,7 +112,7 @@ func (r *request) appendTools(to []byte) []byte {
 		to = append(to, ']')
 	}
 	if c := r.toolChoice; c != nil {
-		to = appendText(append(addMember(to, "tool_choice"), `{"type":`...), c.kind)
+		to = jsonscan.AppendText(append(addMember(to, "tool_choice"), `{"type":`...), c.kind)
 		to = appendWord(to, "name", c.name)
 		if c.serial {
 			to = append(addMember(to, "disable_parallel_tool_use"), "true"...)
@@ -125,7 +126,7 @@ func (t *tool) append(to []byte) []byte {
 	to = appendMark(append(to, '{'), t.cache)
 	to = appendWord(to, "description", t.description)
 	to = append(addMember(to, "input_schema"), t.schema...)
-	to = appendText(addMember(to, "name"), t.name)
+	to = jsonscan.AppendText(addMember(to, "name"), t.name)
 	if t.strict {
 		to = append(addMember(to, "strict"), "true"...)
 	}
@@ -134,7 +135,7 @@ func (t *tool) append(to []byte) []byte {
 
 func (r *request) appendThinking(to []byte) []byte {
 	if t := r.thinking; t != nil {
-		to = appendText(append(addMember(to, "thinking"), `{"type":`...), t.kind)
+		to = jsonscan.AppendText(append(addMember(to, "thinking"), `{"type":`...), t.kind)
 		to = appendCount(to, "budget_tokens", t.budget)
 		to = append(appendWord(to, "display", t.display), '}')
 	}
@@ -167,7 +168,7 @@ func (r *request) appendSampling(to []byte) []byte {
 		if i > 0 {
 			to = append(to, ',')
 		}
-		to = appendText(to, s)
+		to = jsonscan.AppendText(to, s)
 	}
 	return append(to, ']')
 }
@@ -177,7 +178,7 @@ func appendWord(to []byte, name, value string) []byte {
 	if value == "" {
 		return to
 	}
-	return appendText(addMember(to, name), value)
+	return jsonscan.AppendText(addMember(to, name), value)
 }
 
 // appendCount writes a member unless it is 0.

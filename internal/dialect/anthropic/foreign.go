@@ -17,7 +17,7 @@ import (
 func (a *asked) bodyFor(model string, vendor bool) [][]byte {
 	var edits []native.Edit
 	if model != a.ask.Model {
-		edits = append(edits, native.Edit{Start: a.model.Start, End: a.model.End, Text: appendText(nil, model)})
+		edits = append(edits, native.Edit{Start: a.model.Start, End: a.model.End, Text: jsonscan.AppendText(nil, model)})
 	}
 	if bytes.Contains(a.messages.In(a.ask.Body), []byte(`hinking`)) {
 		if text := thoughts(vendor).without(a.ask.Body, a.messages); text != nil {

@@ -68,7 +68,7 @@ func appendSchema(to, doc []byte, schema jsonscan.Value) []byte {
 		case name == "additionalProperties":
 			closed = true
 		}
-		to = append(appendText(separate(to, start), name), ':')
+		to = append(jsonscan.AppendText(separate(to, start), name), ':')
 		to = appendKeyword(to, doc, name, v)
 	}
 	if object && !closed {
@@ -78,7 +78,7 @@ func appendSchema(to, doc []byte, schema jsonscan.Value) []byte {
 		description = strings.TrimSpace(description + " {" + strings.Join(bounds, ", ") + "}")
 	}
 	if description != "" {
-		to = appendText(append(separate(to, start), `"description":`...), description)
+		to = jsonscan.AppendText(append(separate(to, start), `"description":`...), description)
 	}
 	return append(to, '}')
 }
@@ -117,7 +117,7 @@ func appendSchemas(to, doc []byte, v jsonscan.Value) []byte {
 	to = append(to, '{')
 	start := len(to)
 	for m := v.Members(doc); m.Next(); {
-		to = append(appendText(separate(to, start), string(m.Key())), ':')
+		to = append(jsonscan.AppendText(separate(to, start), string(m.Key())), ':')
 		to = appendSchema(to, doc, m.Value())
 	}
 	return append(to, '}')

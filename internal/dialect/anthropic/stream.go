@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // streamWriter renders an answer event by event. A block opens with its first
@@ -84,8 +85,8 @@ func (w *streamWriter) part(to []byte, p *form.Part) []byte {
 		to = w.signature(to, p.Signature)
 		to = w.stop(to)
 	}
-	block := append(appendText([]byte(`{"type":"tool_use","id":`), p.Call.ID), `,"name":`...)
-	return w.start(to, append(appendText(block, p.Call.Name), `,"input":{}}`...), "input_json_delta")
+	block := append(jsonscan.AppendText([]byte(`{"type":"tool_use","id":`), p.Call.ID), `,"name":`...)
+	return w.start(to, append(jsonscan.AppendText(block, p.Call.Name), `,"input":{}}`...), "input_json_delta")
 }
 
 // start opens a block.
@@ -157,6 +158,6 @@ func (w *streamWriter) piece(to []byte, kind, name, text string) []byte {
 	to = append(to, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":"...)
 	to = strconv.AppendInt(to, int64(w.next), 10)
 	to = append(append(append(to, `,"delta":{"type":"`...), kind...), `","`...)
-	to = appendText(append(append(to, name...), `":`...), text)
+	to = jsonscan.AppendText(append(append(to, name...), `":`...), text)
 	return append(to, "}}\n\n"...)
 }

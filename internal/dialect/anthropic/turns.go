@@ -139,7 +139,7 @@ func callInput(c *form.Call) json.RawMessage {
 			return json.RawMessage(text)
 		}
 	}
-	return append(appendText([]byte(`{"`+customInput+`":`), c.Arguments), '}')
+	return append(jsonscan.AppendText([]byte(`{"`+customInput+`":`), c.Arguments), '}')
 }
 
 // id is a call's id as the API accepts it: of letters, digits, "_" and "-". One

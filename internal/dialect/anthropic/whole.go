@@ -72,8 +72,8 @@ func (w *wholeWriter) close() {
 		w.thought(text, w.signature)
 	case form.PartCall:
 		w.thought("", w.part.Signature.Travelling(origin))
-		block := append(appendText([]byte(`{"type":"tool_use","id":`), w.part.Call.ID), `,"name":`...)
-		block = append(appendText(block, w.part.Call.Name), `,"input":`...)
+		block := append(jsonscan.AppendText([]byte(`{"type":"tool_use","id":`), w.part.Call.ID), `,"name":`...)
+		block = append(jsonscan.AppendText(block, w.part.Call.Name), `,"input":`...)
 		w.add(append(appendInput(block, text), '}'))
 	}
 	w.part = form.Part{}
@@ -84,7 +84,7 @@ func (w *wholeWriter) add(block json.RawMessage) { w.blocks = append(w.blocks, b
 // say adds a block of text, unless there is nothing in it.
 func (w *wholeWriter) say(text string) {
 	if text != "" {
-		w.add(append(appendText([]byte(`{"type":"text","text":`), text), '}'))
+		w.add(append(jsonscan.AppendText([]byte(`{"type":"text","text":`), text), '}'))
 	}
 }
 
@@ -93,8 +93,8 @@ func (w *wholeWriter) thought(text, signature string) {
 	if text == "" && signature == "" {
 		return
 	}
-	block := append(appendText([]byte(`{"type":"thinking","thinking":`), text), `,"signature":`...)
-	w.add(append(appendText(block, signature), '}'))
+	block := append(jsonscan.AppendText([]byte(`{"type":"thinking","thinking":`), text), `,"signature":`...)
+	w.add(append(jsonscan.AppendText(block, signature), '}'))
 }
 
 // appendInput appends the arguments of a call: an object, or as text what was
@@ -107,7 +107,7 @@ func appendInput(to []byte, arguments string) []byte {
 	if v := jsonscan.At([]byte(trimmed), 0); v.Kind == jsonscan.Object && v.End == len(trimmed) {
 		return append(to, trimmed...)
 	}
-	return appendText(to, arguments)
+	return jsonscan.AppendText(to, arguments)
 }
 
 // End implements [form.Writer].

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // bytesUsual is the bytes of text for each token, for estimates.
@@ -60,20 +61,20 @@ func (e *ending) appendStop(to []byte) []byte {
 	if e.reason != form.StopSequence || e.sequence == "" {
 		return append(to, "null"...)
 	}
-	return appendText(to, e.sequence)
+	return jsonscan.AppendText(to, e.sequence)
 }
 
 // appendHead appends a message up to its content.
 func (e *ending) appendHead(to []byte) []byte {
-	to = appendText(append(to, `{"id":`...), e.id())
-	to = appendText(append(to, `,"type":"message","role":"assistant","model":`...), e.info.Model)
+	to = jsonscan.AppendText(append(to, `{"id":`...), e.id())
+	to = jsonscan.AppendText(append(to, `,"type":"message","role":"assistant","model":`...), e.info.Model)
 	return append(to, `,"content":[`...)
 }
 
 // sealed is the whole block of a thought that only its provider can read.
 func sealed(ev *form.Event) json.RawMessage {
 	data := form.Signature{Origin: ev.Signature.Origin, Value: ev.Sealed}.Travelling(origin)
-	return append(appendText([]byte(`{"type":"redacted_thinking","data":`), data), '}')
+	return append(jsonscan.AppendText([]byte(`{"type":"redacted_thinking","data":`), data), '}')
 }
 
 // note stands in the place of a picture, which answers of this API cannot hold:

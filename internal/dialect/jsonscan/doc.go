@@ -3,8 +3,9 @@
 // accepts and rejects is what encoding/json accepts and rejects, except that
 // nesting deeper than [MaxDepth] is refused. Walking allocates nothing.
 //
-// Start at [Document] for a body that is in memory, and at [Stream] for one
-// that passes by in pieces. The package knows nothing of any API.
+// Start at [Document] for a body that is in memory, at [Stream] for one that
+// passes by in pieces, and at [AppendText] to write. The package knows nothing of
+// any API.
 package jsonscan
 
 import "fmt"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // chunkWriter renders a stream of chat.completion.chunk. It remembers of each
@@ -32,7 +33,7 @@ type chunkChoice struct {
 func newChunkWriter(info form.Info, wantsUsage bool) *chunkWriter {
 	head := append([]byte("data: {\"id\":"), quote(completionID(&info))...)
 	head = strconv.AppendInt(append(head, `,"object":"chat.completion.chunk","created":`...), info.Created, 10)
-	head = appendJSON(append(head, `,"model":`...), info.Model)
+	head = jsonscan.AppendText(append(head, `,"model":`...), info.Model)
 	w := &chunkWriter{head: string(head), tail: "}]}\n\n", wantsUsage: wantsUsage}
 	if wantsUsage {
 		w.tail = "}],\"usage\":null}\n\n"
@@ -103,7 +104,7 @@ func (w *chunkWriter) partStart(to []byte, ev *form.Event) []byte {
 			return to
 		}
 		to = append(w.open(to, ev.Choice, false), `"images":[{"type":"image_url","image_url":{"url":`...)
-		to = append(appendJSON(to, imageURL(ev.Part.Media)), "}}]"...)
+		to = append(jsonscan.AppendText(to, imageURL(ev.Part.Media)), "}}]"...)
 		return w.shut(to)
 	case form.PartReasoning:
 		c.thoughts++
@@ -116,18 +117,18 @@ func (w *chunkWriter) partStart(to []byte, ev *form.Event) []byte {
 // appendCall appends the first piece of a call.
 func appendCall(to []byte, index int, p *form.Part) []byte {
 	to = strconv.AppendInt(append(to, `{"index":`...), int64(index), 10)
-	to = appendJSON(append(to, `,"id":`...), p.Call.ID)
+	to = jsonscan.AppendText(append(to, `,"id":`...), p.Call.ID)
 	kind, input := "function", "arguments"
 	if p.Call.Custom {
 		kind, input = "custom", "input"
 	}
 	to = append(append(append(to, `,"type":"`...), kind...), `","`...)
 	to = append(append(to, kind...), `":{"name":`...)
-	to = append(appendJSON(to, p.Call.Name), `,"`...)
+	to = append(jsonscan.AppendText(to, p.Call.Name), `,"`...)
 	to = append(append(to, input...), `":""}`...)
 	if signature := p.Signature.Travelling(form.OriginGemini); signature != "" {
 		to = append(to, `,"extra_content":{"google":{"thought_signature":`...)
-		to = append(appendJSON(to, signature), "}}"...)
+		to = append(jsonscan.AppendText(to, signature), "}}"...)
 	}
 	return append(to, '}')
 }
@@ -152,7 +153,7 @@ func (w *chunkWriter) text(to []byte, ev *form.Event, member string) []byte {
 		return to
 	}
 	to = append(w.open(to, ev.Choice, false), member...)
-	return w.shut(appendJSON(to, ev.Text))
+	return w.shut(jsonscan.AppendText(to, ev.Text))
 }
 
 // arguments tells a piece of the open call's input.
@@ -168,14 +169,14 @@ func (w *chunkWriter) arguments(to []byte, n int, piece string) []byte {
 	} else {
 		to = append(to, `,"function":{"arguments":`...)
 	}
-	return w.shut(append(appendJSON(to, piece), "}}]"...))
+	return w.shut(append(jsonscan.AppendText(to, piece), "}}]"...))
 }
 
 // thought tells a piece of reasoning twice, as text and with what signs it.
 func (w *chunkWriter) thought(to []byte, ev *form.Event) []byte {
 	to = w.open(to, ev.Choice, false)
 	if ev.Text != "" {
-		to = append(appendJSON(append(to, `"reasoning_content":`...), ev.Text), ',')
+		to = append(jsonscan.AppendText(append(to, `"reasoning_content":`...), ev.Text), ',')
 	}
 	d := detail{Type: detailText, Text: ev.Text, Signature: ev.Signature.Value, Format: formatOf(ev.Signature.Origin)}
 	if ev.Sealed != "" {

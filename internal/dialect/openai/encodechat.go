@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // chatEncoder writes a conversation for one account.
@@ -66,7 +67,7 @@ func (e *chatEncoder) more(name string, value json.RawMessage) {
 func (e *chatEncoder) close(body []byte) []byte {
 	body = body[:len(body)-1]
 	for i := 0; i < len(e.body.more); i += 2 {
-		body = appendJSON(append(body, ','), string(e.body.more[i]))
+		body = jsonscan.AppendText(append(body, ','), string(e.body.more[i]))
 		body = append(append(body, ':'), e.body.more[i+1]...)
 	}
 	return append(body, '}')

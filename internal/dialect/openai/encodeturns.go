@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // writtenTurn is one element of messages. Content is a string, a list of parts,
@@ -179,7 +180,7 @@ func (e *chatEncoder) call(p *form.Part) writtenCall {
 	part.Call = &call
 	if call.Name = e.toolName(call.Name); call.Custom && !e.quirks.custom {
 		call.Custom = false
-		call.Arguments = string(appendJSON([]byte(`{"`+customInput+`":`), call.Arguments)) + "}"
+		call.Arguments = string(jsonscan.AppendText([]byte(`{"`+customInput+`":`), call.Arguments)) + "}"
 	}
 	if signature := p.Signature.For(form.OriginGemini); signature == "" || !e.quirks.signs {
 		part.Signature = form.Signature{}
