@@ -360,7 +360,7 @@ func (m *money) settled() {
 	m.eventually("every request has ended", func() bool { return m.g.Status().Active == 0 })
 	m.eventually("everything that was journaled is booked", func() bool {
 		s := m.journal.Stats()
-		return s.Synced == s.Last && uint64(s.Last) <= m.ledger.Book().Durable(m.journal.ID()) || s.Segments == 0 && s.Buffered == 0
+		return s.Last <= m.road.at() || s.Segments == 0 && s.Buffered == 0
 	})
 	if err := m.poster.Expire(context.Background()); err != nil { // commits what refusals opened
 		m.t.Fatal(err)
@@ -370,9 +370,10 @@ func (m *money) settled() {
 // road brings a journal's entries to the books and keeps what they took: segments
 // are removed behind them.
 type road struct {
-	to    journal.Transport
-	mu    sync.Mutex
-	taken []journal.Entry
+	to      journal.Transport
+	mu      sync.Mutex
+	taken   []journal.Entry
+	applied journal.Seq
 }
 
 // Send implements journal.Transport.
@@ -380,12 +381,20 @@ func (r *road) Send(ctx context.Context, id string, after journal.Seq, entries [
 	applied, err := r.to.Send(ctx, id, after, entries)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.applied = max(r.applied, applied)
 	for _, e := range entries {
 		if err == nil && e.Seq <= applied && (len(r.taken) == 0 || r.taken[len(r.taken)-1].Seq < e.Seq) {
 			r.taken = append(r.taken, e)
 		}
 	}
 	return applied, err
+}
+
+// at is up to where the books have taken the journal.
+func (r *road) at() journal.Seq {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.applied
 }
 
 // entries are what the journal has brought to the books.

@@ -146,9 +146,13 @@ func testFastTermsDoNotWaitForTheDisk(t *testing.T, over transport) {
 		m.ask("")
 		m.settled()
 		late := m.counter("sluice_settle_late_total")
+		m.up.Script(func(w *sluicetest.Wire, r sluicetest.Request) { // called although OPEN is not on the disk
+			for m.disk.stuck() == 0 && w.Sleep(time.Millisecond) { // the disk is asked for it a moment later
+			}
+			m.till.serve(w, r)
+		})
 		m.disk.hold()
-		a := m.begin("/v1/chat/completions", chatBody("m1", extra)).whole(m)
-		if a.status != 200 || a.err != nil || m.disk.stuck() != 1 {
+		if a := m.begin("/v1/chat/completions", chatBody("m1", extra)).whole(m); a.status != 200 || a.err != nil || m.disk.stuck() != 1 {
 			t.Errorf("%d %s %v", a.status, a.body, a.err)
 		}
 		if n := m.counter("sluice_settle_late_total") - late; n != 1 {
