@@ -14,7 +14,8 @@
 //	err = j.Wait(ctx, seq, journal.Synced)                       // then, and only then, the last frame
 //
 // Append copies the entry into memory and does not allocate; one goroutine
-// ([Journal.Run]) writes what has gathered and calls fsync once for all of it.
+// ([Journal.Run]) writes what has gathered and calls fsync once for all of it, at
+// once for who waits for Synced and else within 5 ms.
 // Every attempt is opened and ended exactly once, and every request has exactly
 // one final TERMINAL; Append refuses anything else. What a crash leaves open is
 // ended by [Journal.EndCrashed] from its last PROGRESS.

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -34,14 +35,17 @@ const lazyBytes = 256 << 10
 // whose write or fsync failed cannot be trusted again; if that fails as well it
 // returns the error, tells everyone who waits, refuses further OPENs, and keeps
 // everything in memory for the next call.
-func (j *Journal) Flush() error {
+func (j *Journal) Flush() error { return j.flush(true) }
+
+// flush is Flush that may leave the fsync for later.
+func (j *Journal) flush(sync bool) error {
 	if !j.take() {
 		return nil
 	}
-	err := j.write()
+	err := j.write(sync)
 	if err != nil {
 		j.abandon()
-		if err = j.write(); err != nil {
+		if err = j.write(sync); err != nil {
 			j.abandon()
 		}
 	}
@@ -65,9 +69,9 @@ func (j *Journal) take() bool {
 	return w.done < len(w.unsynced) || w.urgent
 }
 
-// write brings everything unsynced into the file and, where that is due, onto
-// the disk.
-func (j *Journal) write() error {
+// write brings everything unsynced into the file and, where that is due and
+// wanted, onto the disk.
+func (j *Journal) write(sync bool) error {
 	w := &j.out
 	if err := j.ensureSegment(); err != nil {
 		return err
@@ -84,7 +88,7 @@ func (j *Journal) write() error {
 			j.dropVoid()
 		}
 	}
-	if !w.urgent && len(w.unsynced) < lazyBytes {
+	if !(w.urgent && sync) && len(w.unsynced) < lazyBytes {
 		return nil
 	}
 	if err := w.file.Sync(); err != nil {
@@ -213,22 +217,37 @@ func (j *Journal) settle(err error) {
 // retryAfter is how long Run waits before it tries a failed disk again.
 const retryAfter = 250 * time.Millisecond
 
+// syncWithin is how long what nobody waits for is only written: what a loss of
+// power may take. An fsync costs more than all else of an entry.
+const syncWithin = 5 * time.Millisecond
+
 // Run writes whatever is appended until ctx ends, then writes the rest once
-// more and returns. report is called with each failure and with nil when the
-// disk works again; nil reports nowhere. Run is what production uses; exactly
-// one is running.
+// more and returns. It is on the disk as soon as possible when somebody waits
+// for that, and within 5 ms when nobody does. report is called with each
+// failure and with nil when the disk works again; nil reports nowhere. Run is
+// what production uses; exactly one is running.
 func (j *Journal) Run(ctx context.Context, report func(error)) {
 	failed := false
-	for {
-		err := j.Flush()
+	var due <-chan time.Time // when what is written has to be on the disk
+	for sync := false; ; {
+		// Whoever can append now does so first: on few cores nobody runs while the
+		// disk works, and without this a group would be a single entry.
+		runtime.Gosched()
+		err := j.flush(sync || j.awaited())
 		if report != nil && (err != nil || failed) {
 			report(err)
 		}
 		failed = err != nil
 		var again <-chan time.Time
-		if failed {
+		switch {
+		case failed:
 			again = time.After(retryAfter)
+		case !j.out.urgent:
+			due = nil
+		case due == nil:
+			due = time.After(syncWithin)
 		}
+		sync = failed // it works again once the disk has it
 		select {
 		case <-ctx.Done():
 			if err := j.Flush(); err != nil && report != nil {
@@ -239,6 +258,8 @@ func (j *Journal) Run(ctx context.Context, report func(error)) {
 			if failed {
 				<-again // appends must not hammer a disk that fails
 			}
+		case <-due:
+			sync, due = true, nil
 		case <-again:
 		}
 	}

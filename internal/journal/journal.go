@@ -65,7 +65,7 @@ type Journal struct {
 	// segments are those on disk, the oldest first; the last may be growing.
 	segments []segment
 
-	appended chan struct{} // wakes Run; holds one token
+	appended chan struct{} // wakes Run, also for who waits for the disk; holds one token
 	durable  chan struct{} // wakes a Shipper; holds one token
 
 	out writer // used by Flush alone
@@ -242,10 +242,13 @@ func (j *Journal) Truncate(applied Seq) error {
 func (j *Journal) removable(applied Seq) string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(j.segments) < 2 || j.segments[0].end > applied {
+		return ""
+	}
 	for _, l := range j.live {
 		applied = min(applied, l.first-1)
 	}
-	if len(j.segments) < 2 || j.segments[0].end > applied {
+	if j.segments[0].end > applied {
 		return ""
 	}
 	return j.segments[0].name

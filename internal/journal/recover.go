@@ -310,7 +310,7 @@ func (r *recoverer) rewrite() error {
 	w.unsynced, w.urgent, w.copying = append(w.unsynced, r.tail...), true, true
 	w.last, w.chain, w.synced, w.syncedChain = r.chained, r.chain, r.proven, r.provenChain
 	j.segments[len(j.segments)-1].end = r.proven
-	err := j.write()
+	err := j.write(true)
 	if err != nil && w.file != nil {
 		err = errors.Join(err, j.cfg.Disk.Remove(segmentName(w.number)))
 	}

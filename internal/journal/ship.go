@@ -26,6 +26,7 @@ type Shipper struct {
 	asked   bool // whether the books have said where they are
 	applied Seq  // what they answered last
 	sent    Seq  // the last entry handed over
+	full    bool // whether the last batch was
 	batch   []Entry
 }
 
@@ -59,6 +60,7 @@ func (s *Shipper) Step(ctx context.Context) (more bool, err error) {
 	if len(s.batch) == 0 {
 		return false, nil
 	}
+	s.full = len(s.batch) == MaxBatch
 	applied, err := s.to.Send(ctx, s.j.ID(), s.sent, s.batch)
 	if err != nil {
 		return false, fmt.Errorf("sending entries after %s: %w", s.sent, err)
@@ -106,8 +108,14 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// Run ships until ctx ends. report is called with each failure, and with nil
-// when it works again; nil reports nowhere.
+// gatherFor is how long entries gather behind a batch that was not full. The
+// books pay for a commit, not for its entries; holds wait as much longer to be
+// resolved.
+const gatherFor = 20 * time.Millisecond
+
+// Run ships until ctx ends: at once what becomes durable after a while of
+// silence, and full batches one after the other. report is called with each
+// failure, and with nil when it works again; nil reports nowhere.
 func (s *Shipper) Run(ctx context.Context, report func(error)) {
 	pause := time.Duration(0)
 	for ctx.Err() == nil {
@@ -115,16 +123,18 @@ func (s *Shipper) Run(ctx context.Context, report func(error)) {
 		if report != nil && ctx.Err() == nil && (err != nil || pause > 0) {
 			report(err)
 		}
-		if more && err == nil {
-			pause = 0
-			continue
-		}
 		var again <-chan time.Time
 		durable := s.j.Durable()
-		if err != nil {
+		switch {
+		case err != nil:
 			pause = min(max(2*pause, firstPause), lastPause)
 			again, durable = time.After(pause), nil
-		} else {
+		case more && s.full:
+			pause = 0
+			continue
+		case more:
+			pause, again, durable = 0, time.After(gatherFor), nil
+		default:
 			pause = 0
 		}
 		select {

@@ -37,6 +37,9 @@ func (j *Journal) Wait(ctx context.Context, seq Seq, level Level) error {
 	w := j.waiter()
 	w.seq, w.level = seq, level
 	j.waiters = append(j.waiters, w)
+	if level == Synced {
+		signal(j.appended) // Run has perhaps written it and left it there
+	}
 	j.mu.Unlock()
 
 	var err error
@@ -49,6 +52,18 @@ func (j *Journal) Wait(ctx context.Context, seq Seq, level Level) error {
 	defer j.mu.Unlock()
 	j.forget(w)
 	return err
+}
+
+// awaited reports whether somebody waits for the disk.
+func (j *Journal) awaited() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, w := range j.waiters {
+		if w.level == Synced {
+			return true
+		}
+	}
+	return false
 }
 
 // Reached reports whether the entry has reached the level, without waiting.
