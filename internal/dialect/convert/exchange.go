@@ -93,6 +93,9 @@ func (e *exchange) whole() ([]byte, error) { return e.document.Whole(e.peer.Scru
 
 // translate turns what a decoder reports into an error for the client.
 func (e *exchange) translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	var fault *form.Fault
 	if errors.As(err, &fault) {
 		return e.peer.Scrubber().Embedded(fault.Doc)

@@ -1,6 +1,9 @@
 package form
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Chat is one request of a conversation. What a client did not state has its
 // zero value; numbers that are not counts keep the client's own digits.
@@ -182,8 +185,12 @@ const (
 )
 
 // Split returns the parts of all system turns in order and the other turns, for
-// protocols that know instructions at the beginning only. It does not change c.
+// protocols that know instructions at the beginning only. It does not change c,
+// and turns may be its own.
 func (c *Chat) Split() (system []Part, turns []Turn) {
+	if !slices.ContainsFunc(c.Turns, func(t Turn) bool { return t.Role == RoleSystem }) {
+		return nil, c.Turns
+	}
 	turns = make([]Turn, 0, len(c.Turns))
 	for _, t := range c.Turns {
 		if t.Role == RoleSystem {
@@ -196,8 +203,11 @@ func (c *Chat) Split() (system []Part, turns []Turn) {
 }
 
 // Merged joins neighbours of the same role, for protocols whose roles alternate.
-// It does not change turns.
+// It does not change turns, and returns them where there is nothing to join.
 func Merged(turns []Turn) []Turn {
+	if alternate(turns) {
+		return turns
+	}
 	merged := make([]Turn, 0, len(turns))
 	for _, t := range turns {
 		if last := len(merged) - 1; last >= 0 && merged[last].Role == t.Role {
@@ -208,4 +218,14 @@ func Merged(turns []Turn) []Turn {
 		merged = append(merged, t)
 	}
 	return merged
+}
+
+// alternate reports whether no neighbours have the same role.
+func alternate(turns []Turn) bool {
+	for i := 1; i < len(turns); i++ {
+		if turns[i].Role == turns[i-1].Role {
+			return false
+		}
+	}
+	return true
 }

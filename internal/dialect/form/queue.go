@@ -1,6 +1,7 @@
 package form
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -63,6 +64,10 @@ func (e *Emitter) begin(at *choice, p *part, s step) error {
 	}
 	at.called = at.called || p.head.Kind == PartCall
 	at.waiting = append(at.waiting, p)
+	// What opens at once does not have to remember its first step.
+	if err := e.advance(at); err != nil {
+		return err
+	}
 	return e.step(at, p, s)
 }
 
@@ -119,7 +124,7 @@ func (p *part) over() bool {
 
 // open tells the start of the part and what came while it waited.
 func (e *Emitter) open(at *choice, p *part) error {
-	at.waiting = at.waiting[1:]
+	at.waiting = slices.Delete(at.waiting, 0, 1)
 	at.open = p
 	e.ev = Event{Kind: EventPartStart, Choice: at.number, Index: at.next, Part: p.head}
 	if err := e.tell(); err != nil {

@@ -13,20 +13,30 @@ import (
 type node struct {
 	doc []byte
 	v   jsonscan.Value
-	// up is the JSON pointer of what holds it, name its name or number there;
-	// both are "" for the document.
+	// up is the JSON pointer of what holds it, name its name or number there. Where
+	// name is "", up is the node's own: that of the document is "".
 	up, name string
 }
 
-// documentNode is the node of a whole document, which is sound.
-func documentNode(doc []byte) node { return node{doc: doc, v: jsonscan.At(doc, 0)} }
+// documentNode is the node of the body of an ask, which is known to be an object
+// and is not looked through again.
+func documentNode(body []byte) node {
+	return node{doc: body, v: jsonscan.Value{Kind: jsonscan.Object, End: len(body)}}
+}
 
 // at is where the node stands, as a JSON pointer (RFC 6901).
 func (n node) at() string {
-	if n.up == "" && n.name == "" {
-		return ""
+	if n.name == "" {
+		return n.up
 	}
 	return n.up + "/" + n.name
+}
+
+// located is the node with its pointer made, for those that are asked for it and
+// for their members more than once.
+func (n node) located() node {
+	n.up, n.name = n.at(), ""
+	return n
 }
 
 // given reports whether there is a value; null counts as none.
@@ -56,6 +66,16 @@ func (n node) must(what string) error {
 // text reads a string.
 func (n node) text() (string, error) {
 	s, ok := jsonscan.Text(n.doc, n.v)
+	if !ok {
+		return "", n.must("a string")
+	}
+	return s, nil
+}
+
+// span is text that lies in the body where it can: what is long is not copied
+// before it is written, while the body is still held.
+func (n node) span() (string, error) {
+	s, ok := jsonscan.Span(n.doc, n.v)
 	if !ok {
 		return "", n.must("a string")
 	}
@@ -121,11 +141,34 @@ func (n node) members(take func(node) error) error {
 		if !given(m.Value()) {
 			continue
 		}
-		if err := take(node{doc: n.doc, v: m.Value(), up: up, name: string(m.Key())}); err != nil {
+		if err := take(node{doc: n.doc, v: m.Value(), up: up, name: nameOf(m.Key())}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nameOf is the name of a member; those that most bodies have cost nothing.
+func nameOf(key []byte) string {
+	switch string(key) {
+	case "messages":
+		return "messages"
+	case "model":
+		return "model"
+	case "stream":
+		return "stream"
+	case "max_tokens":
+		return "max_tokens"
+	case "role":
+		return "role"
+	case "content":
+		return "content"
+	case "tool_calls":
+		return "tool_calls"
+	case "tool_call_id":
+		return "tool_call_id"
+	}
+	return string(key)
 }
 
 // elements walks an array.

@@ -12,7 +12,7 @@ import (
 // are left out.
 func readContent(m node) ([]form.Part, error) {
 	if m.v.Kind == jsonscan.String {
-		text, err := m.text()
+		text, err := m.span()
 		if text == "" {
 			return nil, err
 		}
@@ -26,6 +26,7 @@ func readContent(m node) ([]form.Part, error) {
 	}
 	var parts []form.Part
 	err := m.elements(func(e node) error {
+		e = e.located()
 		part, err := readPart(e)
 		if err != nil || part.Kind == form.PartText && part.Text == "" {
 			return err
@@ -42,7 +43,7 @@ func readPart(m node) (form.Part, error) {
 	if err := m.object(); err != nil {
 		return form.Part{}, err
 	}
-	kind, err := m.find("type").text()
+	kind, err := m.find("type").span()
 	if err != nil {
 		return form.Part{}, err
 	}
@@ -57,7 +58,7 @@ func readPart(m node) (form.Part, error) {
 func partOf(m node, kind string) (form.Part, error) {
 	switch kind {
 	case "text":
-		text, err := m.find("text").text()
+		text, err := m.find("text").span()
 		return form.Part{Kind: form.PartText, Text: text}, err
 	case "refusal":
 		text, err := m.find("refusal").text()
@@ -158,7 +159,7 @@ func readAudio(m node) (*form.Media, error) {
 	if err := m.object(); err != nil {
 		return nil, err
 	}
-	data, err := m.find("data").text()
+	data, err := m.find("data").span()
 	if err != nil {
 		return nil, err
 	}

@@ -47,20 +47,28 @@ func (w *message) take(m node) error {
 	return nil
 }
 
+// member is one that was sorted, or where it should be.
+func (w *message) member(sorted node, name string) node {
+	if sorted.given() {
+		return sorted
+	}
+	return w.find(name)
+}
+
 // message reads one turn.
 func (r *chatReader) message(m node) error {
 	if len(r.chat.Turns) == maxTurns {
 		return m.bad("is more than the %d messages that are accepted", maxTurns)
 	}
-	w := message{node: m}
-	if err := m.members(w.take); err != nil {
+	w := message{node: m.located()}
+	if err := w.members(w.take); err != nil {
 		return err
 	}
-	role, err := m.find("role").text()
+	role, err := w.member(w.role, "role").span()
 	if err != nil {
 		return err
 	}
-	turn := form.Turn{Field: m.at()}
+	turn := form.Turn{Field: w.at()}
 	switch role {
 	case "system", "developer":
 		turn.Role = form.RoleSystem
@@ -113,10 +121,10 @@ func (r *chatReader) noteAuthor(w *message, role string) {
 
 // instructions reads the content of a system or developer message.
 func (w *message) instructions() ([]form.Part, error) {
-	parts, err := readContent(w.find("content"))
+	parts, err := readContent(w.member(w.content, "content"))
 	for i := range parts {
 		if parts[i].Kind != form.PartText {
-			return nil, w.find("content").bad("must be text in a message of the system")
+			return nil, w.member(w.content, "content").bad("must be text in a message of the system")
 		}
 	}
 	return parts, err
@@ -127,7 +135,7 @@ func (r *chatReader) userParts(w *message) ([]form.Part, error) {
 	if err := r.calls.done(); err != nil {
 		return nil, err
 	}
-	return readContent(w.find("content"))
+	return readContent(w.member(w.content, "content"))
 }
 
 // assistantParts reads what the model said: thoughts, text, calls.
@@ -161,7 +169,7 @@ func (r *chatReader) assistantParts(w *message) ([]form.Part, error) {
 		return nil, err
 	}
 	if parts = append(parts, calls...); len(parts) == 0 && !w.content.given() {
-		return nil, w.find("content").bad("is required where there are no tool_calls")
+		return nil, w.member(w.content, "content").bad("is required where there are no tool_calls")
 	}
 	return parts, nil
 }
@@ -248,14 +256,14 @@ func (r *chatReader) result(w *message, legacy bool) ([]form.Part, error) {
 	result := form.Result{}
 	var err error
 	if legacy {
-		result, err = r.calls.answerNamed(w.find("name"))
+		result, err = r.calls.answerNamed(w.member(w.author, "name"))
 	} else {
-		result, err = r.calls.answer(w.find("tool_call_id"))
+		result, err = r.calls.answer(w.member(w.id, "tool_call_id"))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if result.Parts, err = readContent(w.find("content")); err != nil {
+	if result.Parts, err = readContent(w.member(w.content, "content")); err != nil {
 		return nil, err
 	}
 	return []form.Part{{Kind: form.PartResult, Result: &result, Field: w.at()}}, nil
