@@ -120,7 +120,7 @@ func (e *exchange) try(index int) (*attempt, error) {
 	a.index, a.target = index, &e.service.targets[index]
 	err := e.reach(a)
 	a.reached = e.g.cfg.Now()
-	booked := sluice.Attempt{Target: a.target.name, Status: a.status, LatencyMS: a.reached.Sub(e.picked).Milliseconds()}
+	booked := sluice.Attempt{Target: a.target.name, Status: a.status, LatencyMS: max(0, a.reached.Sub(e.picked).Milliseconds())}
 	if err != nil {
 		err = e.cause(a, err)
 		e.closeAttempt(a)

@@ -60,7 +60,7 @@ func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 	if f.plugins = append(f.plugins[:0], e.x.Trace...); len(f.plugins) > 0 {
 		r.Plugins = f.plugins
 	}
-	e.meters().exchange(r, e.g.cfg.Now().Sub(e.x.Start), e.ttft())
+	e.meters().exchange(r, e.taken(), e.ttft())
 	if e.money.record != nil {
 		e.g.shipper.giveBack(f)
 		return
@@ -71,7 +71,6 @@ func (e *exchange) record(usage sluice.Usage, source sluice.UsageSource) {
 // compose writes the record of an exchange that has this outcome once so many
 // more bytes have left.
 func (e *exchange) compose(outcome sluice.Outcome, usage sluice.Usage, source sluice.UsageSource, unsent int64) *finished {
-	took := e.g.cfg.Now().Sub(e.x.Start)
 	f := e.g.shipper.take()
 	r := &f.record
 	*r = sluice.Record{
@@ -79,7 +78,7 @@ func (e *exchange) compose(outcome sluice.Outcome, usage sluice.Usage, source sl
 		Method: f.keep(e.x.Original.Method, 32), Host: f.keep(e.x.Original.Host, 255), Path: f.keep(e.path(), 2048),
 		ClientIP: f.address(e.x.ClientIP), Surface: e.surface.Name(), Operation: e.op.Name,
 		Outcome: outcome, Status: e.status(), Stream: e.x.Stream,
-		Usage: usage, UsageSource: source, LatencyMS: took.Milliseconds(),
+		Usage: usage, UsageSource: source, LatencyMS: e.taken().Milliseconds(),
 		BytesIn: e.bytesIn(), BytesOut: e.written + unsent,
 	}
 	if e.failure != nil {
@@ -97,6 +96,10 @@ func (e *exchange) compose(outcome sluice.Outcome, usage sluice.Usage, source sl
 	e.cost(r)
 	return f
 }
+
+// taken is how long the request has lasted. A clock without a monotonic reading
+// may have been set back meanwhile.
+func (e *exchange) taken() time.Duration { return max(0, e.g.cfg.Now().Sub(e.x.Start)) }
 
 // meters are the metrics of the surface that the request came to.
 func (e *exchange) meters() *surfaceMetrics {
@@ -181,7 +184,7 @@ func (e *exchange) ttft() time.Duration {
 	if e.answering == nil || e.firstByte.IsZero() && e.failure != nil {
 		return 0
 	}
-	return e.answering.reached.Sub(e.x.Start)
+	return max(0, e.answering.reached.Sub(e.x.Start))
 }
 
 // path is the canonical path, or what was sent in its place. The query stays
