@@ -26,7 +26,7 @@ type mutant struct {
 var mutants = []mutant{
 	// The journal.
 	{"no fsync", "journal/flush.go", "if err := w.file.Sync(); err != nil {\n\t\treturn err\n\t}\n", ""},
-	{"fsync repeated on the same file", "journal/flush.go", "\t\tj.abandon()\n\t\tif err = j.write(); err != nil {", "\t\tif err = j.write(); err != nil {"},
+	{"fsync repeated on the same file", "journal/flush.go", "\t\tj.abandon()\n\t\tif err = j.write(sync); err != nil {", "\t\tif err = j.write(sync); err != nil {"},
 	{"called durable before the fsync", "journal/flush.go", "j.reached(w.last, 0)", "j.reached(w.last, w.last)"},
 	{"a new segment's name is not synced", "journal/flush.go", "\tif err == nil {\n\t\terr = j.cfg.Disk.Sync()\n\t}\n", ""},
 	{"a new segment continues what was not durable", "journal/flush.go", "previous: w.synced,", "previous: w.last,"},
