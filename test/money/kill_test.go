@@ -165,3 +165,28 @@ func (s *scene) unheld() time.Duration {
 	s.Helper()
 	return within(s.T, freed, "all holds are freed", func() bool { return s.pending() == 0 })
 }
+
+// A slow stream would be charged for nothing when it is cut before the 256th
+// token: PROGRESS is written every 2 s, too.
+func TestSlowStreamKilled(t *testing.T) {
+	kills := max(3, rounds(t, 1)/20)
+	onlyLong(t)
+	s := play(t, setting{})
+	s.rich()
+	const pace, seen = 20, 150 // 3 s
+	for range kills {
+		o := s.order(plan{Chunks: 2 * seen, Pace: pace})
+		o.number = s.callers.next.Add(1)
+		var running sync.WaitGroup
+		running.Go(func() { s.callers.call(t.Context(), o) })
+		within(t, 30*time.Second, "3 s of the stream", func() bool { return s.callers.seen(o.number) >= seen })
+		s.kill()
+		running.Wait()
+		s.start()
+	}
+	_, f := s.close()
+	t.Logf("%d kills 3 s into a stream of %d tokens a second", kills, 1000/pace)
+	if most := int64(2*time.Second/time.Millisecond/pace) + 10; f.short > most || f.charged != kills {
+		t.Errorf("%d tokens of a killed stream are not paid for, more than 2 s of them, or %d of %d kills charged nothing", f.short, kills-f.charged, kills)
+	}
+}

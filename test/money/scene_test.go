@@ -174,7 +174,7 @@ func pending(t *testing.T, admin *client.Client) (held sluice.Nanos) {
 }
 
 // rich tops up what no test spends.
-func (s *scene) rich() { s.Helper(); s.topUp(100_000_000 * sluice.NanosPerUnit) }
+func (s *scene) rich() { s.Helper(); s.topUp(900_000_000 * sluice.NanosPerUnit) }
 
 // order is a call to the scene's gateway.
 func (s *scene) order(p plan) order { return order{gateway: s.serve.Gateway, token: s.token, plan: p} }

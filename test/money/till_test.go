@@ -14,7 +14,7 @@ import (
 // numbered is what the number of a call is added to to become its max_tokens.
 // The number so reaches the upstream and, in the hold of its OPEN, the journal:
 // both logs name the call, whatever the client got to see.
-const numbered = 1_000_000
+const numbered = 100_000
 
 // plan is what the upstream does with one call; it travels in the prompt.
 type plan struct {
