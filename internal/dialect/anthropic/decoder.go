@@ -78,23 +78,36 @@ func (d *decoder) message(data []byte, message jsonscan.Value) error {
 
 // end takes why the answer ended and what it used.
 func (d *decoder) end(data []byte, why, usage jsonscan.Value) error {
-	if usage.Kind == jsonscan.Object {
-		d.usage.take(data, usage)
-		if u, ok := d.usage.usage(); ok {
-			if err := d.out.Usage(u); err != nil {
-				return err
-			}
-		}
+	if err := d.spent(data, usage); err != nil {
+		return err
 	}
-	reason, ok := jsonscan.Text(data, jsonscan.Find(data, why, "stop_reason"))
-	if !ok {
+	reason := jsonscan.Find(data, why, "stop_reason")
+	if reason.Kind != jsonscan.String {
 		return nil
 	}
+	return d.finish(data, reason, jsonscan.Find(data, why, "stop_sequence"))
+}
+
+// spent takes what the answer used.
+func (d *decoder) spent(data []byte, usage jsonscan.Value) error {
+	if usage.Kind != jsonscan.Object {
+		return nil
+	}
+	d.usage.take(data, usage)
+	if u, ok := d.usage.usage(); ok {
+		return d.out.Usage(u)
+	}
+	return nil
+}
+
+// finish takes why the answer ended.
+func (d *decoder) finish(data []byte, reason, sequence jsonscan.Value) error {
 	if err := d.stop(); err != nil {
 		return err
 	}
-	sequence, _ := jsonscan.Text(data, jsonscan.Find(data, why, "stop_sequence"))
-	return d.out.Finish(0, d.reason(reason), sequence)
+	why, _ := jsonscan.Text(data, reason)
+	met, _ := jsonscan.Text(data, sequence)
+	return d.out.Finish(0, d.reason(why), met)
 }
 
 // reason reads why it ended: a call of the tool that stands for a format is
@@ -107,18 +120,40 @@ func (d *decoder) reason(wire string) form.StopReason {
 	return reason
 }
 
+// answer is a whole message as it lies in its document.
+type answer struct{ id, content, usage, reason, sequence jsonscan.Value }
+
+// readAnswer finds what counts of a message; false of what is no whole object.
+func readAnswer(doc []byte) (a answer, ok bool) {
+	m := jsonscan.Document(doc)
+	for m.Next() {
+		switch v := m.Value(); string(m.Key()) {
+		case "id":
+			a.id = v
+		case "content":
+			a.content = v
+		case "usage":
+			a.usage = v
+		case "stop_reason":
+			a.reason = v
+		case "stop_sequence":
+			a.sequence = v
+		}
+	}
+	return a, m.Err() == nil
+}
+
 // Whole implements [form.Decoder].
 func (d *decoder) Whole(doc []byte) error {
-	root := jsonscan.At(doc, 0)
-	content := jsonscan.Find(doc, root, "content")
-	if content.Kind != jsonscan.Array {
+	a, ok := readAnswer(doc)
+	if !ok || a.content.Kind != jsonscan.Array {
 		return peer.Broken("it holds no content")
 	}
-	id, _ := jsonscan.Text(doc, jsonscan.Find(doc, root, "id"))
+	id, _ := jsonscan.Text(doc, a.id)
 	if err := d.out.Start(id, 0); err != nil {
 		return err
 	}
-	for e := content.Elements(doc); e.Next(); {
+	for e := a.content.Elements(doc); e.Next(); {
 		if err := d.start(doc, e.Value()); err != nil {
 			return err
 		}
@@ -126,10 +161,13 @@ func (d *decoder) Whole(doc []byte) error {
 			return err
 		}
 	}
-	if jsonscan.Find(doc, root, "stop_reason").Kind != jsonscan.String {
+	if a.reason.Kind != jsonscan.String {
 		return peer.Broken("it does not say why it ended")
 	}
-	return d.end(doc, root, jsonscan.Find(doc, root, "usage"))
+	if err := d.spent(doc, a.usage); err != nil {
+		return err
+	}
+	return d.finish(doc, a.reason, a.sequence)
 }
 
 // End implements [form.Decoder]. Whether the answer was whole is known by the

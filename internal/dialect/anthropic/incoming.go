@@ -32,30 +32,62 @@ func (d *decoder) start(data []byte, v jsonscan.Value) error {
 	if err := d.stop(); err != nil {
 		return err
 	}
-	kind, _ := jsonscan.Text(data, jsonscan.Find(data, v, "type"))
-	d.open = incoming{kind: kind}
-	text := func(name string) string {
-		s, _ := jsonscan.Text(data, jsonscan.Find(data, v, name))
+	b := readBegun(data, v)
+	d.open = incoming{kind: b.kind}
+	text := func(v jsonscan.Value) string {
+		s, _ := jsonscan.Text(data, v)
 		return s
 	}
-	switch kind {
+	switch b.kind {
 	case "text":
-		return d.out.Text(0, text("text"))
+		return d.out.Text(0, text(b.text))
 	case "thinking":
-		if err := d.out.Reasoning(0, text("thinking")); err != nil {
+		if err := d.out.Reasoning(0, text(b.thinking)); err != nil {
 			return err
 		}
-		return d.sign(text("signature"))
+		return d.sign(text(b.signature))
 	case "redacted_thinking":
-		return d.out.Sealed(0, origin, text("data"))
+		return d.out.Sealed(0, origin, text(b.data))
 	case "tool_use":
-		return d.call(text("id"), text("name"), data, jsonscan.Find(data, v, "input"))
+		return d.call(text(b.id), text(b.name), data, b.input)
 	}
 	if len(v.In(data)) > maxGathered {
 		return tooMuch()
 	}
 	d.open.whole = append(json.RawMessage(nil), v.In(data)...)
 	return nil
+}
+
+// begun is a block as it begins, where it lies.
+type begun struct {
+	kind                            string
+	text, thinking, signature, data jsonscan.Value
+	id, name, input                 jsonscan.Value
+}
+
+// readBegun finds what counts of a block.
+func readBegun(data []byte, block jsonscan.Value) (b begun) {
+	for m := block.Members(data); m.Next(); {
+		switch v := m.Value(); string(m.Key()) {
+		case "type":
+			b.kind, _ = jsonscan.Text(data, v)
+		case "text":
+			b.text = v
+		case "thinking":
+			b.thinking = v
+		case "signature":
+			b.signature = v
+		case "data":
+			b.data = v
+		case "id":
+			b.id = v
+		case "name":
+			b.name = v
+		case "input":
+			b.input = v
+		}
+	}
+	return b
 }
 
 // call opens a call of a tool. Its input usually begins as {} and comes in

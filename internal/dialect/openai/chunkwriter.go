@@ -212,7 +212,7 @@ func (w *chunkWriter) finish(to []byte, ev *form.Event) ([]byte, error) {
 func (w *chunkWriter) End(to []byte) ([]byte, error) {
 	if w.wantsUsage && w.stated {
 		to = append(append(to, w.head...), `,"choices":[],"usage":`...)
-		to = append(append(to, mustJSON(renderUsage(w.usage))...), "}\n\n"...)
+		to = append(appendUsage(to, &w.usage), "}\n\n"...)
 	}
 	return append(to, doneEvent...), nil
 }

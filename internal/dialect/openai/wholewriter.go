@@ -1,12 +1,12 @@
 package openai
 
 import (
-	"encoding/json"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // wholeWriter gathers an answer that is not streamed; what it may hold is
@@ -20,13 +20,38 @@ type wholeWriter struct {
 
 // gathered is one choice as far as it has come.
 type gathered struct {
-	text, refusal, thought strings.Builder
+	text, refusal, thought pieces
 	details                []detail
 	calls                  []writtenCall
 	images                 []writtenImage
-	input                  strings.Builder // of the open call
+	input                  pieces // of the open call
 	reason                 form.StopReason
 	finished               bool
+}
+
+// pieces are a text that mostly comes in one piece, which is not copied then.
+type pieces struct {
+	first string
+	rest  []byte
+}
+
+func (p *pieces) add(text string) {
+	if p.first == "" {
+		p.first = text
+		return
+	}
+	p.rest = append(p.rest, text...)
+}
+
+func (p *pieces) empty() bool { return p.first == "" }
+
+func (p *pieces) len() int { return len(p.first) + len(p.rest) }
+
+func (p *pieces) text() string {
+	if len(p.rest) == 0 {
+		return p.first
+	}
+	return p.first + string(p.rest)
 }
 
 func newWholeWriter(info form.Info) *wholeWriter { return &wholeWriter{info: info} }
@@ -63,7 +88,7 @@ func (w *wholeWriter) Write(to []byte, ev *form.Event) ([]byte, error) {
 func (c *gathered) partStart(p *form.Part) {
 	switch {
 	case p.Kind == form.PartCall:
-		c.input.Reset()
+		c.input = pieces{}
 		c.calls = append(c.calls, callOf(p, ""))
 	case p.Kind == form.PartImage && p.Media != nil:
 		image := writtenImage{Type: "image_url"}
@@ -78,11 +103,11 @@ func (c *gathered) partStart(p *form.Part) {
 func (c *gathered) delta(ev *form.Event) {
 	switch ev.Part.Kind {
 	case form.PartText:
-		c.text.WriteString(ev.Text)
+		c.text.add(ev.Text)
 	case form.PartRefusal:
-		c.refusal.WriteString(ev.Text)
+		c.refusal.add(ev.Text)
 	case form.PartCall:
-		c.input.WriteString(ev.Text)
+		c.input.add(ev.Text)
 	case form.PartReasoning:
 		c.thinks(ev)
 	}
@@ -90,7 +115,7 @@ func (c *gathered) delta(ev *form.Event) {
 
 // thinks adds to the thought that is open.
 func (c *gathered) thinks(ev *form.Event) {
-	c.thought.WriteString(ev.Text)
+	c.thought.add(ev.Text)
 	d := &c.details[len(c.details)-1]
 	d.Text += ev.Text
 	if ev.Signature.Value != "" {
@@ -103,19 +128,8 @@ func (c *gathered) thinks(ev *form.Event) {
 
 func (c *gathered) partStop(kind form.PartKind) {
 	if kind == form.PartCall {
-		c.calls[len(c.calls)-1].input(c.input.String())
+		c.calls[len(c.calls)-1].input(c.input.text())
 	}
-}
-
-// writtenMessage is the message of a whole answer.
-type writtenMessage struct {
-	Role      string         `json:"role"`
-	Content   *string        `json:"content"`
-	Refusal   *string        `json:"refusal"`
-	Reasoning string         `json:"reasoning_content,omitempty"`
-	Details   []detail       `json:"reasoning_details,omitempty"`
-	Images    []writtenImage `json:"images,omitempty"`
-	Calls     []writtenCall  `json:"tool_calls,omitempty"`
 }
 
 // writtenImage is a picture that a model made, in OpenRouter's shape.
@@ -126,62 +140,81 @@ type writtenImage struct {
 	} `json:"image_url"`
 }
 
-type writtenChoice struct {
-	Index    int             `json:"index"`
-	Message  writtenMessage  `json:"message"`
-	Logprobs json.RawMessage `json:"logprobs"`
-	Finish   string          `json:"finish_reason"`
+// answerOverhead is more than what most answers take besides their texts.
+const answerOverhead = 640
+
+// End implements [form.Writer]. What most answers hold is written by hand.
+func (w *wholeWriter) End(to []byte) ([]byte, error) {
+	size := answerOverhead
+	for _, c := range w.choices {
+		size += c.text.len() + c.thought.len() + c.refusal.len()
+	}
+	to = append(slices.Grow(to, size), `{"id":`...)
+	to = append(jsonscan.AppendText(to, completionID(&w.info)), `,"object":"chat.completion","created":`...)
+	to = append(strconv.AppendInt(to, w.info.Created, 10), `,"model":`...)
+	to = append(jsonscan.AppendText(to, w.info.Model), `,"choices":[`...)
+	to, err := w.appendChoices(to)
+	if err != nil {
+		return to, err
+	}
+	if to = append(to, ']'); w.stated {
+		to = appendUsage(append(to, `,"usage":`...), &w.usage)
+	}
+	return append(to, '}'), nil
 }
 
-// End implements [form.Writer].
-func (w *wholeWriter) End(to []byte) ([]byte, error) {
-	doc := struct {
-		ID      string          `json:"id"`
-		Object  string          `json:"object"`
-		Created int64           `json:"created"`
-		Model   string          `json:"model"`
-		Choices []writtenChoice `json:"choices"`
-		Usage   *writtenUsage   `json:"usage,omitempty"`
-	}{ID: completionID(&w.info), Object: "chat.completion", Created: w.info.Created, Model: w.info.Model, Choices: []writtenChoice{}}
+func (w *wholeWriter) appendChoices(to []byte) ([]byte, error) {
+	first := len(to)
 	for i, c := range w.choices {
 		if !c.finished {
 			continue
 		}
-		reason, err := finishReason(c.reason, len(c.calls) > 0, c.refusal.Len() > 0)
+		reason, err := finishReason(c.reason, len(c.calls) > 0, !c.refusal.empty())
 		if err != nil {
 			return to, err
 		}
-		doc.Choices = append(doc.Choices, writtenChoice{Index: i, Message: c.message(), Logprobs: json.RawMessage("null"), Finish: reason})
+		if len(to) > first {
+			to = append(to, ',')
+		}
+		to = strconv.AppendInt(append(to, `{"index":`...), int64(i), 10)
+		if to, err = c.appendMessage(append(to, `,"message":`...)); err != nil {
+			return to, err
+		}
+		to = append(append(append(to, `,"logprobs":null,"finish_reason":"`...), reason...), `"}`...)
 	}
-	if w.stated {
-		usage := renderUsage(w.usage)
-		doc.Usage = &usage
-	}
-	return appendPlain(to, doc)
+	return to, nil
 }
 
-// message is what was gathered of a choice.
-func (c *gathered) message() writtenMessage {
-	m := writtenMessage{
-		Role: "assistant", Reasoning: c.thought.String(), Images: c.images, Calls: c.calls,
-		Refusal: text(&c.refusal),
+// appendMessage writes what was gathered of a choice.
+func (c *gathered) appendMessage(to []byte) (_ []byte, err error) {
+	to = append(to, `{"role":"assistant","content":`...)
+	to = appendText(to, &c.text, len(c.calls) == 0 && c.refusal.empty())
+	to = appendText(append(to, `,"refusal":`...), &c.refusal, false)
+	if !c.thought.empty() {
+		to = appendText(append(to, `,"reasoning_content":`...), &c.thought, false)
 	}
-	if m.Content = text(&c.text); m.Content == nil && len(c.calls) == 0 && m.Refusal == nil {
-		m.Content = new(string)
-	}
-	for i := range c.details {
-		if c.details[i].Signature != "" || c.details[i].Data != "" {
-			m.Details = c.details
+	if slices.ContainsFunc(c.details, func(d detail) bool { return d.Signature != "" || d.Data != "" }) {
+		if to, err = appendPlain(append(to, `,"reasoning_details":`...), c.details); err != nil {
+			return to, err
 		}
 	}
-	return m
+	if len(c.images) > 0 {
+		if to, err = appendPlain(append(to, `,"images":`...), c.images); err != nil {
+			return to, err
+		}
+	}
+	if len(c.calls) > 0 {
+		if to, err = appendPlain(append(to, `,"tool_calls":`...), c.calls); err != nil {
+			return to, err
+		}
+	}
+	return append(to, '}'), nil
 }
 
-// text is what was gathered, nil when that is nothing.
-func text(b *strings.Builder) *string {
-	if b.Len() == 0 {
-		return nil
+// appendText writes a text, or null for none unless there must be one.
+func appendText(to []byte, p *pieces, must bool) []byte {
+	if p.empty() && !must {
+		return append(to, "null"...)
 	}
-	s := b.String()
-	return &s
+	return jsonscan.AppendText(to, p.text())
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -38,41 +39,28 @@ func finishReason(reason form.StopReason, called, refused bool) (string, error) 
 	return "stop", nil
 }
 
-// writtenUsage is the usage object of this protocol: sums, and details that are
-// parts of them.
-type writtenUsage struct {
-	Prompt     int64         `json:"prompt_tokens"`
-	Completion int64         `json:"completion_tokens"`
-	Total      int64         `json:"total_tokens"`
-	Input      inputDetails  `json:"prompt_tokens_details"`
-	Output     outputDetails `json:"completion_tokens_details"`
-}
-
-type inputDetails struct {
-	Cached  int64 `json:"cached_tokens"`
-	Audio   int64 `json:"audio_tokens"`
-	Written int64 `json:"cache_write_tokens,omitempty"`
-}
-
-type outputDetails struct {
-	Reasoning int64 `json:"reasoning_tokens"`
-	Audio     int64 `json:"audio_tokens"`
-	Accepted  int64 `json:"accepted_prediction_tokens"`
-	Rejected  int64 `json:"rejected_prediction_tokens"`
-	Image     int64 `json:"image_tokens,omitempty"`
-}
-
-// renderUsage adds disjoint classes up to the sums of this protocol.
-func renderUsage(u sluice.Usage) writtenUsage {
+// appendUsage writes the usage object of this protocol: sums of our disjoint
+// classes, and details that are parts of them.
+func appendUsage(to []byte, u *sluice.Usage) []byte {
+	number := func(name string, n int64) { to = strconv.AppendInt(append(to, name...), n, 10) }
 	written := u.CacheWrite5m + u.CacheWrite1h
-	w := writtenUsage{
-		Prompt:     u.Input + u.CachedInput + written + u.AudioInput,
-		Completion: u.Output + u.Reasoning + u.AudioOutput + u.Image,
-		Input:      inputDetails{Cached: u.CachedInput, Audio: u.AudioInput, Written: written},
-		Output:     outputDetails{Reasoning: u.Reasoning, Audio: u.AudioOutput, Image: u.Image},
+	prompt := u.Input + u.CachedInput + written + u.AudioInput
+	completion := u.Output + u.Reasoning + u.AudioOutput + u.Image
+	number(`{"prompt_tokens":`, prompt)
+	number(`,"completion_tokens":`, completion)
+	number(`,"total_tokens":`, prompt+completion)
+	number(`,"prompt_tokens_details":{"cached_tokens":`, u.CachedInput)
+	number(`,"audio_tokens":`, u.AudioInput)
+	if written > 0 {
+		number(`,"cache_write_tokens":`, written)
 	}
-	w.Total = w.Prompt + w.Completion
-	return w
+	number(`},"completion_tokens_details":{"reasoning_tokens":`, u.Reasoning)
+	number(`,"audio_tokens":`, u.AudioOutput)
+	to = append(to, `,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0`...)
+	if u.Image > 0 {
+		number(`,"image_tokens":`, u.Image)
+	}
+	return append(to, "}}"...)
 }
 
 // imageURL is the data URL, or the address, of a picture that a model made.
