@@ -374,10 +374,14 @@ type road struct {
 	mu      sync.Mutex
 	taken   []journal.Entry
 	applied journal.Seq
+	closed  bool
 }
 
 // Send implements journal.Transport.
 func (r *road) Send(ctx context.Context, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
+	if r.away() {
+		return 0, sluice.Errorf(sluice.CodeUnavailable, "the road is closed")
+	}
 	applied, err := r.to.Send(ctx, id, after, entries)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -388,6 +392,19 @@ func (r *road) Send(ctx context.Context, id string, after journal.Seq, entries [
 		}
 	}
 	return applied, err
+}
+
+// close has the books away, or back.
+func (r *road) close(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = away
+}
+
+func (r *road) away() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 // at is up to where the books have taken the journal.

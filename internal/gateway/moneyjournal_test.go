@@ -74,7 +74,7 @@ func testJournalIsFull(t *testing.T, transport transport) {
 	m.addService(nil, sluicetest.NewUpstream(t, sluicetest.Text(200, "plain")))
 	m.topUp(acme, usd(100_000_000))
 	m.apply()
-	m.db.Close() // the books are away, so that nothing is truncated
+	m.road.close(true) // the books are away, so that nothing is truncated
 	served := 0
 	m.eventually("the journal is full", func() bool {
 		a := m.chat("")
@@ -96,6 +96,9 @@ func testJournalIsFull(t *testing.T, transport transport) {
 	if s := m.journal.Stats(); s.Requests != 0 || s.Bytes > 44<<10 {
 		t.Errorf("the journal: %+v", s)
 	}
+	m.road.close(false)
+	m.eventually("requests are served again", func() bool { return m.chat("").status == 200 })
+	m.exact()
 }
 
 // second is another process that finds what the first left.
