@@ -95,6 +95,16 @@ func BenchmarkCarried(b *testing.B) {
 			ask.Release()
 		}
 	})
+	b.Run("image", func(b *testing.B) {
+		c := newCarried(b)
+		c.body = []byte(`{"model":"claude","messages":[{"role":"user","content":[{"type":"text","text":"What is this?"},` +
+			`{"type":"image_url","image_url":{"url":"data:image/png;base64,` + strings.Repeat("iVBORw0K", 1<<17) + `"}}]}]}`)
+		b.ReportAllocs()
+		for b.Loop() {
+			ask, _ := c.open(b)
+			ask.Release()
+		}
+	})
 	b.Run("exchange", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

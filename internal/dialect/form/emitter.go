@@ -206,10 +206,12 @@ func (e *Emitter) Called(n int) bool { return e.choice(n).called }
 
 // tell hands the event on, the start before it.
 func (e *Emitter) tell() error {
-	ev := e.ev
-	if err := e.Start("", 0); err != nil {
-		return err
+	if !e.started {
+		ev := e.ev
+		if err := e.Start("", 0); err != nil {
+			return err
+		}
+		e.ev = ev
 	}
-	e.ev = ev
 	return e.out(&e.ev)
 }
