@@ -26,6 +26,7 @@ type Gateway struct {
 	started   time.Time
 	// patience bounds what waits for the journal's disk, haste what does not insist.
 	patience, haste *patience
+	lateEndings     lateEndings
 
 	draining atomic.Bool
 	// refusal is the snapshot that was not applied, nil when the last one was.
@@ -77,6 +78,7 @@ func (g *Gateway) Run(ctx context.Context) {
 	loops.Go(func() { g.followSnapshots(ctx) })
 	loops.Go(func() { g.reportStatus(ctx) })
 	loops.Go(func() { g.flights.sweep(ctx) })
+	loops.Go(func() { g.endLate(ctx) })
 	shipped := make(chan struct{})
 	go func() { // ends when the shipper is closed, or shipping is cancelled
 		defer close(shipped)

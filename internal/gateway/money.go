@@ -43,6 +43,8 @@ type money struct {
 	// final says that the final TERMINAL was appended; record is what it says.
 	final  bool
 	record *finished
+	// late says that an ending waits for the journal to have room.
+	late bool
 	// broken says that the journal failed, which no other target mends.
 	broken bool
 }
@@ -63,9 +65,9 @@ const (
 	progressTokens = 256
 )
 
-// defaultOutput is how many tokens of an answer are held for where neither the
-// client nor the model bounds it; a stream that delivers more extends its hold,
-// and what a whole answer costs beyond it is taken as overage.
+// defaultOutput is how many tokens of an answer are held for where nobody bounds
+// it, and of a stream whose model may give more; a stream that delivers more
+// extends its hold, and what a whole answer costs beyond it is taken as overage.
 const defaultOutput = 4096
 
 // bill says what is to be held for the request before it may run; nil is nothing.
@@ -81,7 +83,7 @@ func (e *exchange) bill() (*sluice.Hold, error) {
 		return nil, sluice.Errorf(sluice.CodeUnavailable, "the terms of payment of this tenant are not known")
 	}
 	if e.unpriced {
-		if !t.UnlimitedCredit {
+		if !t.UnlimitedCredit || e.ownMeans() {
 			return nil, noPrice(e.model.Name)
 		}
 		return nil, nil
@@ -91,7 +93,7 @@ func (e *exchange) bill() (*sluice.Hold, error) {
 	}
 	amount, err := e.price.Estimate(e.most(), e.priceRef.Multiplier)
 	if err != nil {
-		return nil, noPrice(e.model.Name).Because(err)
+		return nil, e.inestimable(err)
 	}
 	id, err := sluice.ParseRequestID(e.x.ID)
 	if err != nil {
@@ -100,10 +102,28 @@ func (e *exchange) bill() (*sluice.Hold, error) {
 	m := &e.money
 	m.id, m.terms, m.limit = id, t, amount
 	m.hold = sluice.Hold{
-		Request: id, Amount: amount, Deadline: e.x.Start.Add(e.service.lasts), Price: e.priceRef, DebtForbidden: t.DebtForbidden,
+		Request: id, Amount: amount, Deadline: e.g.cfg.Now().Add(e.service.lasts), Price: e.priceRef, DebtForbidden: t.DebtForbidden,
 	}
 	e.chooseWallet()
 	return &m.hold, nil
+}
+
+// ownMeans reports whether the key is held to means of its own, whatever the
+// credit of its tenant is.
+func (e *exchange) ownMeans() bool {
+	key := e.x.Consumer.Key
+	return key != nil && (len(key.Caps) > 0 || key.Wallet == sluice.WalletKey || key.Wallet == sluice.WalletUser)
+}
+
+// inestimable says why the most that a request can cost is not known: the price
+// leaves out what it uses, or it asks for more than an amount can be.
+func (e *exchange) inestimable(cause error) error {
+	b := e.most()
+	b.Input, b.Output = min(b.Input, 1), min(b.Output, 1)
+	if _, err := e.price.Estimate(b, e.priceRef.Multiplier); err != nil {
+		return noPrice(e.model.Name).Because(err)
+	}
+	return sluice.Errorf(sluice.CodeInvalidRequest, "the request asks for more than can be paid for").At("/max_tokens").Because(cause)
 }
 
 func noPrice(model string) *sluice.Error {
@@ -134,14 +154,21 @@ func (e *exchange) most() price.Bound {
 	if e.op.Name != dialect.OpEmbeddings {
 		b.Output = e.ask.MaxTokens
 		if b.Output == 0 {
-			b.Output = defaultOutput
-			if most := e.model.MaxOutputTokens; most > 0 {
-				b.Output = min(b.Output, most)
-			}
+			b.Output = e.unbounded()
 		}
 		b.Output *= max(e.ask.Choices, 1)
 	}
 	return b
+}
+
+// unbounded is how many tokens are held for where the client sets no cap: of a
+// whole answer, which cannot be ended on the way, all that the model may give.
+func (e *exchange) unbounded() int64 {
+	most := e.model.MaxOutputTokens
+	if most > 0 && (!e.ask.Stream || most < defaultOutput) {
+		return most
+	}
+	return defaultOutput
 }
 
 // openAttempt journals an attempt that is about to be made. The call waits for
@@ -267,15 +294,16 @@ func (e *exchange) progress(a *attempt) error {
 func (e *exchange) extend(charge sluice.Nanos) error {
 	m := &e.money
 	ahead := max(m.hold.Amount/2, 1)
-	if charge+ahead/2 <= m.limit || charge == 0 {
+	unlimited := m.hold.Floor == sluice.NoFloor && len(m.hold.Caps) == 0
+	if charge+ahead/2 <= m.limit || charge == 0 || unlimited {
 		return nil
 	}
 	total := max(charge, m.limit) + ahead
 	err := e.g.cfg.Admission.Extend(context.Background(), m.id, total)
+	if err != nil && charge <= m.limit {
+		return nil // what was held may still be delivered
+	}
 	if sluice.CodeOf(err) == sluice.CodeInsufficientBalance {
-		if charge <= m.limit {
-			return nil // what was held may still be delivered
-		}
 		total = charge // the balance is nearly at its end, and may reach this far
 		err = e.g.cfg.Admission.Extend(context.Background(), m.id, total)
 	}
@@ -391,6 +419,10 @@ const (
 // be charged by what the journal last knew.
 func (e *exchange) append(entry *journal.Entry) (seq journal.Seq, ok bool) {
 	e.ink.entry = *entry
+	if e.money.late {
+		e.g.lateEndings.add(&e.ink.entry) // behind the one before
+		return 0, false
+	}
 	var err error
 	for range appendTries {
 		if seq, err = e.g.cfg.Journal.Append(&e.ink.entry); sluice.CodeOf(err) != sluice.CodeUnavailable {
@@ -398,9 +430,13 @@ func (e *exchange) append(entry *journal.Entry) (seq journal.Seq, ok bool) {
 		}
 		time.Sleep(appendPause)
 	}
+	if sluice.CodeOf(err) == sluice.CodeUnavailable {
+		e.g.lateEndings.add(&e.ink.entry)
+		e.money.late = true
+	}
 	if err != nil {
 		e.g.metrics.unsettled.Inc()
-		e.g.cfg.Log.Error("an ending was not written down", "request", e.x.ID, "kind", entry.Kind.String(), "attempt", entry.Attempt,
+		e.g.cfg.Log.Error("an ending was not written down yet", "request", e.x.ID, "kind", entry.Kind.String(), "attempt", entry.Attempt,
 			"charge", entry.Posting.Charge.String(), "wallet", string(entry.Posting.Wallet), "error", err)
 	}
 	return seq, err == nil

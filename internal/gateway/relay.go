@@ -130,6 +130,7 @@ func (e *exchange) emit(b []byte, last bool) error {
 	}
 	if last || e.answering.completed() {
 		if err := e.account(len(b)); err != nil {
+			e.keepUnsent(b, err)
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"io"
+	"strings"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/plugin"
@@ -15,6 +16,11 @@ type repetition struct {
 	// body is what was sent so far, until it is too large to be kept.
 	body []byte
 	lost bool
+	// unsent says that the answer is complete though its end did not leave; status
+	// and contentType are its own then, not those of the error.
+	unsent      bool
+	status      int
+	contentType string
 }
 
 // claimKey claims the request's Idempotency-Key. done says that it was carried out
@@ -32,7 +38,7 @@ func (e *exchange) claimKey() (done bool, err error) {
 		return false, err
 	}
 	r := &repetition{Repeatable: sluice.Repeatable{
-		Scope: e.scope(), Key: key, Hash: e.sameness(), Request: id, Deadline: e.x.Start.Add(e.service.lasts),
+		Scope: e.scope(), Key: key, Hash: e.sameness(), Request: id, Deadline: e.g.cfg.Now().Add(e.service.lasts),
 	}}
 	answer, err := e.g.cfg.Answers.Begin(context.Background(), r.Repeatable)
 	if err != nil {
@@ -90,11 +96,25 @@ func (e *exchange) repeat(a *sluice.StoredAnswer) error {
 
 // keep remembers a piece of an answer that may be asked for again.
 func (r *repetition) keep(b []byte) {
+	if r.unsent {
+		return // it is complete; what follows is the error in place of its end
+	}
 	if r.lost = r.lost || len(r.body)+len(b) > sluice.MaxStoredAnswer; r.lost {
 		r.body = nil
 		return
 	}
 	r.body = append(r.body, b...)
+}
+
+// keepUnsent keeps the end of an answer that could not leave because what it
+// costs was not written down in time: it will be charged once it is, so that the
+// client gets it by asking again.
+func (e *exchange) keepUnsent(b []byte, err error) {
+	if r := e.repetition; r != nil && sluice.CodeOf(err) == sluice.CodeChargeFailed && e.money.record != nil {
+		r.keep(b)
+		r.unsent = true
+		r.status, r.contentType = e.x.Response.Status, strings.Clone(e.x.Response.Fields.Get("Content-Type"))
+	}
 }
 
 // endKey says how the request with the key ended. What was charged, or went to a
@@ -106,7 +126,11 @@ func (e *exchange) endKey() {
 	}
 	var answer *sluice.StoredAnswer
 	complete := e.failure == nil && !e.panicked && e.answering != nil
-	if complete && !r.lost {
+	switch {
+	case r.lost:
+	case r.unsent:
+		answer = &sluice.StoredAnswer{Request: r.Request, Status: r.status, ContentType: r.contentType, Body: r.body}
+	case complete:
 		answer = &sluice.StoredAnswer{Request: r.Request, Status: e.x.Response.Status, ContentType: e.x.Response.Fields.Get("Content-Type"), Body: r.body}
 	}
 	done := complete || e.delivered() || e.money.record != nil && e.money.record.record.Cost.Amount > 0
