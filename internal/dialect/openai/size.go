@@ -38,25 +38,41 @@ func (a *asked) readMessages(messages jsonscan.Value) error {
 	if !mayHoldMedia(text) {
 		return nil
 	}
-	body := a.ask.Body
 	i := 0
-	for message := messages.Elements(body); message.Next(); i++ {
-		content := jsonscan.Find(body, message.Value(), "content")
-		j := 0
-		for part := content.Elements(body); part.Next(); j++ {
-			if err := a.refuseFile(part.Value(), i, j); err != nil {
-				return err
-			}
-			a.readPart(part.Value())
+	for message := messages.Elements(a.ask.Body); message.Next(); i++ {
+		if err := a.readMessage(message.Value(), i); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// mayHoldMedia reports whether a part of another type than text can be in b;
-// an escaped type cannot be ruled out, so such escapes count.
+// readMessage looks at every member, for of two the provider may obey either.
+func (a *asked) readMessage(message jsonscan.Value, place int) error {
+	body := a.ask.Body
+	for m := message.Members(body); m.Next(); {
+		switch v := m.Value(); string(m.Key()) {
+		case "audio":
+			if a.names(v, "id") {
+				return storedRecording(place)
+			}
+		case "content":
+			j := 0
+			for part := v.Elements(body); part.Next(); j++ {
+				if err := a.refuseFile(part.Value(), place, j); err != nil {
+					return err
+				}
+				a.readPart(part.Value())
+			}
+		}
+	}
+	return nil
+}
+
+// mayHoldMedia reports whether a part of another type than text, or a recording,
+// can be in b; an escaped name cannot be ruled out, so such escapes count.
 func mayHoldMedia(b []byte) bool {
-	return follows(b, '"', "image", "input_", "audio_url", "file") || follows(b, '\\', "u00")
+	return follows(b, '"', "image", "input_", "audio", "file") || follows(b, '\\', "u00")
 }
 
 // follows reports whether one of the words stands behind the byte c somewhere

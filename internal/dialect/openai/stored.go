@@ -19,7 +19,7 @@ func (a *asked) refuseFile(part jsonscan.Value, message, place int) error {
 				continue
 			}
 		case "file":
-			if !a.namesFile(v) {
+			if !a.names(v, "file_id") {
 				continue
 			}
 			within = "/file"
@@ -35,20 +35,20 @@ func (a *asked) refuseFile(part jsonscan.Value, message, place int) error {
 func (a *asked) refuseImages(found *[memberCount]jsonscan.Value) error {
 	i := 0
 	for e := found[mImages].Elements(a.ask.Body); e.Next(); i++ {
-		if a.namesFile(e.Value()) {
+		if a.names(e.Value(), "file_id") {
 			return storedFile("/images/" + strconv.Itoa(i))
 		}
 	}
-	if a.namesFile(found[mMask]) {
+	if a.names(found[mMask], "file_id") {
 		return storedFile("/mask")
 	}
 	return nil
 }
 
-// namesFile reports whether an object has a file_id that is not null.
-func (a *asked) namesFile(object jsonscan.Value) bool {
+// names reports whether an object has a member of that name that is not null.
+func (a *asked) names(object jsonscan.Value, name string) bool {
 	for m := object.Members(a.ask.Body); m.Next(); {
-		if string(m.Key()) == "file_id" && given(m.Value()) {
+		if string(m.Key()) == name && given(m.Value()) {
 			return true
 		}
 	}
@@ -57,4 +57,10 @@ func (a *asked) namesFile(object jsonscan.Value) bool {
 
 func storedFile(at string) error {
 	return sluice.Errorf(sluice.CodeInvalidRequest, "files at the provider are not supported: they lie in an account that tenants share; send the file itself").At(at + "/file_id")
+}
+
+// storedRecording refuses what the model said aloud before by its id, for the
+// same reason as a file.
+func storedRecording(message int) error {
+	return sluice.Errorf(sluice.CodeInvalidRequest, "recordings at the provider are not supported: they lie in an account that tenants share; send what was said as content").At("/messages/" + strconv.Itoa(message) + "/audio/id")
 }
