@@ -129,10 +129,15 @@ func (s *scene) killAtBoot() {
 }
 
 // Load and kills at random moments would find a moment that nobody thought of
-// (E-02).
+// (E-02). Fast terms promise the same as strict ones where only a process dies.
 func TestKilledUnderLoad(t *testing.T) {
+	t.Run("strict", func(t *testing.T) { killedUnderLoad(t, strict) })
+	t.Run("fast", func(t *testing.T) { killedUnderLoad(t, fast) })
+}
+
+func killedUnderLoad(t *testing.T, terms terms) {
 	kills := rounds(t, 3)
-	s := play(t, setting{})
+	s := play(t, setting{terms: terms})
 	s.rich()
 	var slowest time.Duration
 	for range kills {

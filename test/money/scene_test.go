@@ -34,11 +34,16 @@ type terms func(*sluice.Tenant)
 
 func strict(t *sluice.Tenant) { t.Spending = sluice.SpendingPrepaid }
 
+func fast(t *sluice.Tenant) {
+	t.Spending, t.Durability = sluice.SpendingPostpaid, sluice.DurabilityFast
+	t.CreditLimit = &sluice.Money{Amount: 900_000_000 * sluice.NanosPerUnit, Asset: asset}
+}
+
 func unlimited(t *sluice.Tenant) {
 	t.Spending, t.UnlimitedCredit, t.Durability = sluice.SpendingPostpaid, true, sluice.DurabilityStrict
 }
 
-// gone has providers read on for clients that hung up.
+// drains has providers read on for clients that hung up.
 func drains(p *sluice.Provider) { p.OnClientGone = sluice.GoneDrain }
 
 // scene is `sluice serve` with a tenant that pays for one model of one upstream
@@ -198,7 +203,7 @@ func (s *scene) close() (*books, figures) {
 // judge reports everything in which the books differ.
 func (s *scene) judge(b *books) figures {
 	s.Helper()
-	f := b.audit(s.till.all(), s.callers.all(), true)
+	f := b.audit(s.till.all(), s.callers.all())
 	report(s.T, b, f)
 	verifyOffline(s.T, s.opts, s.archive)
 	return f
