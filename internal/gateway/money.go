@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -156,7 +157,11 @@ func (e *exchange) most() price.Bound {
 		if b.Output == 0 {
 			b.Output = e.unbounded()
 		}
-		b.Output *= max(e.ask.Choices, 1)
+		if n := max(e.ask.Choices, 1); b.Output > math.MaxInt64/n {
+			b.Output = math.MaxInt64
+		} else {
+			b.Output *= n
+		}
 	}
 	return b
 }

@@ -173,6 +173,22 @@ func testWithoutAPrice(t *testing.T, transport transport) {
 	if r := m.recordOf(m.ask("")); !r.Unpriced || r.Cost != (sluice.Money{}) {
 		t.Errorf("record %+v", r)
 	}
+	key := m.snap.Keys[0]
+	for name, change := range map[string]func(k *sluice.Key){
+		"a wallet of its own": func(k *sluice.Key) { k.Wallet = sluice.WalletKey },
+		"a cap": func(k *sluice.Key) {
+			k.Caps = []sluice.SpendingCap{{Period: "day", Limit: sluice.Money{Asset: "USD"}}}
+		},
+	} {
+		bound := *key
+		change(&bound)
+		m.snap.Keys[0] = &bound
+		m.apply()
+		if a := m.chat(""); a.status != 403 || a.errorCode() != sluice.CodeNoPrice {
+			t.Errorf("a key with %s: %d %s", name, a.status, a.body)
+		}
+	}
+	m.snap.Keys[0] = key
 	m.terms(func(t *sluice.Tenant) {
 		t.Spending, t.UnlimitedCredit, t.CreditLimit = sluice.SpendingPostpaid, false, &sluice.Money{Amount: usd(100_000), Asset: "USD"}
 	})
@@ -183,6 +199,35 @@ func testWithoutAPrice(t *testing.T, transport transport) {
 	if len(m.entries()) != 0 {
 		t.Error("a request without a price was journaled")
 	}
+}
+
+// A whole answer cannot be ended on its way: what its model may give has to be
+// there before, or a throw-away tenant leaves a debt behind. A stream can.
+func TestWholeAnswersHoldForAllThatMayCome(t *testing.T) { onEveryTransport(t, testWholeHolds) }
+
+func testWholeHolds(t *testing.T, transport transport) {
+	m := newMoney(t, transport, setting{})
+	for i := range m.snap.Models {
+		m.snap.Models[i].MaxOutputTokens = 1_000_000
+	}
+	m.topUp(acme, usd(100_000))
+	m.apply()
+	if a := m.chat(""); a.status != 402 {
+		t.Errorf("whole: %d %s", a.status, a.body)
+	}
+	m.ask(`,"stream":true`)
+	m.ask(`,"max_tokens":100`)
+	for i := range m.snap.Models {
+		m.snap.Models[i].MaxOutputTokens = 0
+	}
+	m.apply()
+	if a := m.chat(`,"max_tokens":9000000000000000000`); a.status != 400 || !strings.Contains(a.body, "max_tokens") {
+		t.Errorf("more than an amount can be: %d %s", a.status, a.body)
+	}
+	if a := m.chat(`,"max_tokens":5000000000000000000,"n":4`); a.status != 400 {
+		t.Errorf("more than a number can be: %d %s", a.status, a.body)
+	}
+	m.exact()
 }
 
 // A tenant whose terms nobody knows would be served for nothing.
