@@ -2,7 +2,6 @@ package sluice
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -38,7 +37,9 @@ func (n Nanos) Sub(m Nanos) (diff Nanos, ok bool) {
 func (n Nanos) String() string { return formatDecimal(int64(n), 9) }
 
 // MarshalJSON renders a decimal string.
-func (n Nanos) MarshalJSON() ([]byte, error) { return []byte(`"` + n.String() + `"`), nil }
+func (n Nanos) MarshalJSON() ([]byte, error) {
+	return append(appendDecimal(append(make([]byte, 0, 32), '"'), int64(n), 9), '"'), nil
+}
 
 // UnmarshalJSON reads a decimal string or a JSON number, exactly; more than
 // nine decimals are an error, never rounded.
@@ -119,16 +120,30 @@ var (
 
 // formatDecimal writes v x 10^-scale without trailing zeros.
 func formatDecimal(v int64, scale int) string {
-	sign, u := "", uint64(v)
+	var buf [32]byte
+	return string(appendDecimal(buf[:0], v, scale))
+}
+
+// appendDecimal is [formatDecimal] behind b; it does not allocate where b has room.
+func appendDecimal(b []byte, v int64, scale int) []byte {
+	u := uint64(v)
 	if v < 0 {
-		sign, u = "-", -u
+		b, u = append(b, '-'), -u
 	}
-	digits := fmt.Sprintf("%0*d", scale+1, u)
-	whole, frac := digits[:len(digits)-scale], strings.TrimRight(digits[len(digits)-scale:], "0")
-	if frac == "" {
-		return sign + whole
+	var digits [20]byte
+	n := len(digits)
+	for kept := false; scale > 0; scale-- { // from the last decimal on, without the zeros at the end
+		if d := byte(u % 10); kept || d != 0 {
+			n--
+			digits[n], kept = '0'+d, true
+		}
+		u /= 10
 	}
-	return sign + whole + "." + frac
+	b = strconv.AppendUint(b, u, 10)
+	if n < len(digits) {
+		b = append(append(b, '.'), digits[n:]...)
+	}
+	return b
 }
 
 // plainDecimal writes a number with a small exponent without it. Anything else

@@ -121,7 +121,9 @@ func ParseMultiplier(s string) (Multiplier, error) {
 func (m Multiplier) String() string { return formatDecimal(int64(m), 6) }
 
 // MarshalJSON renders an exact JSON number.
-func (m Multiplier) MarshalJSON() ([]byte, error) { return []byte(m.String()), nil }
+func (m Multiplier) MarshalJSON() ([]byte, error) {
+	return appendDecimal(make([]byte, 0, 24), int64(m), 6), nil
+}
 
 // UnmarshalJSON reads a JSON number or a decimal string, exactly.
 func (m *Multiplier) UnmarshalJSON(b []byte) error {
