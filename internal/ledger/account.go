@@ -157,6 +157,15 @@ func (b *Book) follow(a *account, limit sluice.Nanos) {
 	if limit != sluice.NoFloor {
 		floor = min(limit, a.left())
 	}
+	b.bound(a, floor)
+}
+
+// yield lowers an account's floor as far as it takes to spend an amount, however
+// little is left. The terms stay: nothing more is held until there is room again.
+func (b *Book) yield(a *account, amount sluice.Nanos) { b.bound(a, min(a.Floor, a.left()-amount)) }
+
+// bound gives an account another floor.
+func (b *Book) bound(a *account, floor sluice.Nanos) {
 	if floor != a.Floor {
 		a.Floor = floor
 		b.outbox = append(b.outbox, item{floors: []floorChange{{a.ID, floor}}})

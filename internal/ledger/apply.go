@@ -76,8 +76,8 @@ func (b *Book) post(out *item, f *Fact, now time.Time) {
 		out.anomaly(out.at, p.Request, fmt.Sprintf("a posting that cannot be booked: %v", err))
 		return
 	}
-	out.transfers = b.cost(p, out.at, now)
 	if !p.Final {
+		out.transfers = b.cost(p, out.at, now)
 		return
 	}
 	known, done := b.settled.by[p.Request]
@@ -90,8 +90,9 @@ func (b *Book) post(out *item, f *Fact, now time.Time) {
 		}
 		return
 	}
+	// Its cost, too, is booked once: the store ignores the id of a second one.
 	made, free := b.settle(p, out.at, now)
-	out.transfers, out.confirms = append(out.transfers, made...), free
+	out.transfers, out.confirms = append(b.cost(p, out.at, now), made...), free
 }
 
 // Unsettled reports whether the book cannot tell from memory if a request was

@@ -269,8 +269,23 @@ func TestCapsMirrorSpending(t *testing.T) {
 	if err := b.Hold(holdOf(2, acme, 181, keyCap), now); sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
 		t.Errorf("beyond the cap: %v", err)
 	}
-	b.run(holdOf(3, acme, 100, keyCap), final(3, acme, 400)) // overage fills the cap and goes on
-	b.want("480/0 -300/0", acme, keyCap)
+	b.run(holdOf(3, acme, 100, keyCap), final(3, acme, 400)) // overage goes beyond the cap
+	b.want("480/0 -520/0 520/0", acme, keyCap, "sys.cap@USD")
+	late := holdOf(4, acme, 50, keyCap)
+	b.receive(ledger.Fact{Hold: &late}, ledger.Fact{Posting: final(4, acme, 50)}) // by a process that had another limit
+	raised := holdOf(5, acme, 31, keyCap)
+	raised.Caps[0].Limit = 600
+	if err := b.Hold(raised, now); sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
+		t.Errorf("once it is raised, a cap has forgotten what was spent: %v", err)
+	}
+	raised.Amount = 30
+	if err := b.Hold(raised, now); err != nil {
+		t.Errorf("within the raised cap: %v", err)
+	}
+	b.receive()
+	if floor := b.store.accounts[keyCap].Floor; floor != -600 {
+		t.Errorf("the store has the floor %s", floor)
+	}
 }
 
 // TestExtend keeps money for a delivery that outgrows its hold, or says that it
@@ -327,6 +342,7 @@ func TestNothingHappensTwice(t *testing.T) {
 	b.run(holdOf(2, acme, 1), final(2, acme, 1)) // pushes request 1 out of memory
 	count += 2
 	again("other", 0, ledger.Fact{Seq: 1, Posting: cost}) // another entry settles it: an anomaly, no transfer
+	b.want("849/0 151/0 -9/0", acme, revenue, "cogs:p@USD")
 	b.restart(ledger.Config{})
 	again("g", 0, facts...)
 	again("other", 1, ledger.Fact{Seq: 2, Posting: final(1, acme, 151)})

@@ -60,13 +60,22 @@ func (b *Book) settle(p *sluice.Posting, at position, now time.Time) ([]sluice.T
 	}
 	s.overage(code, rest)
 	for _, c := range caps {
-		if part := min(c.rest, max(c.cap.available(), 0)); part > 0 {
-			s.transfer(sluice.TransferSingle, code, c.cap, b.account(sluice.HouseAccount(sluice.AccountCapSink, c.cap.Asset)), part, sluice.TransferID{})
-			c.cap.assert()
-		}
+		s.mirror(code, c)
 	}
 	b.settled.put(p.Request, settlement{at.journal, at.seq, p.Charge})
 	return s.made, s.free
+}
+
+// mirror books under a cap what its hold did not cover, all of it and whatever
+// its limit: a cap that had forgotten some of what was spent would let that much
+// more through once it is raised.
+func (s *settling) mirror(code sluice.TransferCode, c capRest) {
+	if c.rest == 0 {
+		return
+	}
+	s.b.yield(c.cap, c.rest)
+	s.transfer(sluice.TransferSingle, code, c.cap, s.b.account(sluice.HouseAccount(sluice.AccountCapSink, c.cap.Asset)), c.rest, sluice.TransferID{})
+	c.cap.assert()
 }
 
 // capRest is what a cap has not mirrored of the charge yet.
@@ -79,14 +88,22 @@ type capRest struct {
 // and voids what is not needed. It returns what they did not cover.
 func (s *settling) resolve(h *hold) (rest sluice.Nanos, caps []capRest) {
 	rest = s.p.Charge
+	under := func(c *account) *capRest {
+		i := slices.IndexFunc(caps, func(r capRest) bool { return r.cap == c })
+		if i < 0 {
+			i, caps = len(caps), append(caps, capRest{c, s.p.Charge})
+		}
+		return &caps[i]
+	}
+	for _, limit := range h.Caps { // also those that had no room to hold anything
+		if c := s.b.accounts[limit.Account]; c != nil {
+			under(c)
+		}
+	}
 	for _, l := range h.legs {
 		left := &rest
 		if l.from.ID.Kind() == sluice.AccountCap {
-			i := slices.IndexFunc(caps, func(c capRest) bool { return c.cap == l.from })
-			if i < 0 {
-				i, caps = len(caps), append(caps, capRest{l.from, s.p.Charge})
-			}
-			left = &caps[i].rest
+			left = &under(l.from).rest
 		}
 		if l.pending.IsZero() {
 			continue // an extension: dropped, then spent as overage
