@@ -13,7 +13,7 @@ import (
 // pricedBudget is what a request with a hold, a journal and a record in it may
 // allocate: what the ledger keeps of the hold, and the text of the record, beyond
 // the budget of every other.
-const pricedBudget = allocationBudget + 8
+const pricedBudget = allocationBudget + 4
 
 // Money would make every request dearer than its budget.
 func TestAllocationsPerPricedRequest(t *testing.T) {
