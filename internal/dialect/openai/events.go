@@ -355,6 +355,10 @@ func (e *events) walk(data []byte) (chunk, error) {
 			for choice := v.Elements(data); choice.Next(); {
 				c.empty = false
 				c.content = c.content || visible(data, choice.Value())
+				// Moonshot states it in the choice that ends.
+				if u := jsonscan.Find(data, choice.Value(), "usage"); c.usage.Kind != jsonscan.Object {
+					c.usage = u
+				}
 			}
 		}
 	}
