@@ -3,6 +3,8 @@ package money_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -73,7 +75,7 @@ func diskFull(t *testing.T, dsn string) {
 		s.callers.call(t.Context(), s.order(plan{Chunks: 3}))
 		empty := fill(t, filepath.Join(dir, "data"))
 		before := len(s.callers.all())
-		stop, after := s.untilRefused()
+		wait, after := s.untilRefused()
 		if !s.lists() {
 			t.Error("what costs nothing is refused, too")
 		}
@@ -84,7 +86,7 @@ func diskFull(t *testing.T, dsn string) {
 			time.Sleep(3 * time.Second)
 		}
 		empty()
-		stop()
+		wait()
 		took := s.awaitServing()
 		whole, refused := 0, 0
 		for _, r := range s.callers.all()[before:] {
@@ -105,24 +107,21 @@ func diskFull(t *testing.T, dsn string) {
 	s.close()
 }
 
-// untilRefused has clients call until one is refused, and returns what ends them
-// and how long that took.
-func (s *scene) untilRefused() (stop func(), after time.Duration) {
+// untilRefused makes call after call, none waiting for another, until one is
+// refused, and returns what waits for the others and how long that took. Calls
+// that have begun wait for room to write their end.
+func (s *scene) untilRefused() (wait func(), after time.Duration) {
 	s.Helper()
+	var running sync.WaitGroup
 	before := len(s.callers.all())
-	stop = s.callers.load(s.Context(), 4, func() order { return s.order(plan{Chunks: 3}) })
 	after = within(s.T, 10*time.Second, "a call is refused on a full disk", func() bool {
-		for _, r := range s.callers.all()[before:] {
-			if r.status == 503 {
-				return true
-			}
-		}
-		return false
+		running.Go(func() { s.callers.call(s.Context(), s.order(plan{Chunks: 3})) })
+		return slices.ContainsFunc(s.callers.all()[before:], func(r receipt) bool { return r.status == 503 })
 	})
 	if after > time.Second {
 		s.Errorf("the first call is refused %s after the disk is full", after)
 	}
-	return stop, after
+	return running.Wait, after
 }
 
 // A journal at its quota would take more, or stay full when the books are back
