@@ -20,7 +20,7 @@ const matrixFile = "../../docs/dialects/MATRIX.md"
 // surfaces are the columns' other side: every API that clients speak.
 var surfaces = []surface{chatSurface{}, responsesSurface{}, messagesSurface{}, generateSurface{}, generateSurface{array: true}}
 
-// newUpstreams are one provider for each protocol, and two presets.
+// newUpstreams are one provider for each protocol, and some presets.
 func newUpstreams() []*upstream {
 	return []*upstream{
 		{name: "openai", kind: "openai", protocol: chatAPI{}, settings: obj{"responses": false}, usual: "gpt-4.1", thinking: "gpt-5"},
@@ -29,6 +29,10 @@ func newUpstreams() []*upstream {
 		{name: "gemini", kind: "gemini", protocol: generateAPI{}, usual: "gemini-2.5-flash", thinking: "gemini-3-pro-preview"},
 		{name: "deepseek", kind: "deepseek", protocol: chatAPI{deepseek: true}, usual: "deepseek-chat", thinking: "deepseek-reasoner"},
 		{name: "mistral", kind: "mistral", protocol: chatAPI{mistral: true}, usual: "mistral-large-latest", thinking: "mistral-large-latest"},
+		{name: "qwen", kind: "qwen", protocol: chatAPI{rules: rulesOf["qwen"]}, usual: "qwen-max", thinking: "qwen-plus"},
+		{name: "moonshot", kind: "moonshot", protocol: chatAPI{rules: rulesOf["moonshot"]}, usual: "kimi-k2-turbo", thinking: "kimi-k2-thinking"},
+		{name: "groq", kind: "groq", protocol: chatAPI{rules: rulesOf["groq"]}, usual: "llama-3.3-70b-versatile", thinking: "openai/gpt-oss-120b"},
+		{name: "ollama", kind: "ollama", protocol: chatAPI{rules: rulesOf["ollama"]}, usual: "llama3.2", thinking: "gpt-oss:20b"},
 	}
 }
 
@@ -161,7 +165,7 @@ func (x *exchange) play() {
 	if told := heard.said.signature; again.signature != told {
 		x.Errorf("the provider signed %q and got back %q", told, again.signature)
 	}
-	if d, ok := x.up.protocol.(chatAPI); ok && d.deepseek && x.scene.ask.think && again.thought != heard.said.thought {
+	if d, ok := x.up.protocol.(chatAPI); ok && d.replays() && x.scene.ask.think && again.thought != heard.said.thought {
 		x.Errorf("the provider thought %q and got back %q", heard.said.thought, again.thought)
 	}
 }

@@ -12,7 +12,15 @@ type chatAPI struct {
 	// deepseek reads text only and thinks aloud; mistral refuses what it does
 	// not know, and ids of another shape than its own.
 	deepseek, mistral bool
+	// rules are those of another preset; nil for OpenAI itself and the two above.
+	rules *presetRules
 }
+
+// worded tells that a schema is told in words, plain that a refusal is, replays
+// that thoughts come back.
+func (p chatAPI) worded() bool  { return p.deepseek || p.rules != nil && !p.rules.schemas }
+func (p chatAPI) plain() bool   { return p.deepseek || p.mistral || p.rules != nil }
+func (p chatAPI) replays() bool { return p.deepseek || p.rules != nil && p.rules.replays }
 
 type chatMessage struct {
 	Role             string          `json:"role"`
@@ -62,6 +70,9 @@ type chatRequest struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
 	User string `json:"user"`
+	// EnableThinking and ThinkingBudget are Qwen's.
+	EnableThinking *bool `json:"enable_thinking"`
+	ThinkingBudget *int  `json:"thinking_budget"`
 }
 
 type chatTool struct {
@@ -104,6 +115,30 @@ func (p chatAPI) hear(h *heard, r *http.Request, body []byte) {
 }
 
 func (p chatAPI) hearSettings(h *heard, q *chatRequest) {
+	most := 4
+	if p.rules != nil {
+		p.rules.hear(h, q)
+		most = p.rules.stops
+	} else {
+		p.hearOwn(h, q)
+	}
+	hearStops(h, q.Stop, most)
+	if f := q.ResponseFormat; f != nil {
+		switch {
+		case f.Type == "json_schema" && f.JSONSchema != nil && f.JSONSchema.Name != "" && !p.worded():
+			h.schema = string(f.JSONSchema.Schema)
+		case f.Type == "json_object":
+		default:
+			h.refuse("response_format %v", *f)
+		}
+	}
+}
+
+// hearOwn checks what OpenAI, DeepSeek and Mistral disagree on.
+func (p chatAPI) hearOwn(h *heard, q *chatRequest) {
+	if q.EnableThinking != nil || q.ThinkingBudget != nil {
+		h.refuse("Unknown parameter: enable_thinking")
+	}
 	if q.StreamOptions != nil && (!q.Stream || p.mistral) {
 		h.refuse("stream_options")
 	}
@@ -126,23 +161,6 @@ func (p chatAPI) hearSettings(h *heard, q *chatRequest) {
 	}
 	h.thinks = thinker || p.deepseek && q.Thinking != nil && q.Thinking.Type == "enabled"
 	h.shows = p.deepseek && h.thinks
-	if len(q.Stop) > 0 {
-		var one string
-		if json.Unmarshal(q.Stop, &one) == nil {
-			h.stops = []string{one}
-		} else if json.Unmarshal(q.Stop, &h.stops) != nil || len(h.stops) > 4 {
-			h.refuse("stop %s", q.Stop)
-		}
-	}
-	if f := q.ResponseFormat; f != nil {
-		switch {
-		case f.Type == "json_schema" && f.JSONSchema != nil && f.JSONSchema.Name != "" && !p.deepseek:
-			h.schema = string(f.JSONSchema.Schema)
-		case f.Type == "json_object":
-		default:
-			h.refuse("response_format %v", *f)
-		}
-	}
 }
 
 var mistralID = regexp.MustCompile(`^[A-Za-z0-9]{9}$`)
@@ -151,7 +169,7 @@ func (p chatAPI) hearMessage(h *heard, m *chatMessage, open map[string]bool) {
 	if m.Role != "tool" && len(open) > 0 {
 		h.refuse("an assistant message with tool_calls must be followed by tool messages")
 	}
-	if p.mistral && (m.ReasoningContent != "" || m.ReasoningDetails != nil || m.Refusal != nil) || !p.deepseek && m.ReasoningContent != "" {
+	if p.rules != nil && m.ReasoningDetails != nil || p.mistral && (m.ReasoningContent != "" || m.ReasoningDetails != nil || m.Refusal != nil) || !p.replays() && m.ReasoningContent != "" {
 		h.refuse("thoughts in a message")
 	}
 	text, images := p.hearContent(h, m.Content)
@@ -160,7 +178,7 @@ func (p chatAPI) hearMessage(h *heard, m *chatMessage, open map[string]bool) {
 		if p.mistral && m.Role == "developer" {
 			h.refuse("role developer")
 		}
-		if p.deepseek { // a schema is told in words there
+		if p.worded() {
 			text, h.schema, _ = strings.Cut(text, "\n\nAnswer with one JSON object that follows this JSON Schema, and nothing else: ")
 		}
 		h.system += text
@@ -216,6 +234,8 @@ func (p chatAPI) hearContent(h *heard, raw json.RawMessage) (text string, images
 			images++
 			if u := part.ImageURL.URL; u != imageURL && u != "data:image/png;base64,"+imageData {
 				h.refuse("image %.60s", u)
+			} else if p.rules != nil && p.rules.inline && u == imageURL {
+				h.refuse("nothing is fetched here")
 			}
 		default:
 			h.refuse("content part of type %q", part.Type)
@@ -243,7 +263,7 @@ func (p chatAPI) tells(h *heard, s said) said {
 		s.usage.Output += s.usage.Reasoning
 		s.usage.Reasoning = 0
 	}
-	if s.refusal != "" && (p.deepseek || p.mistral) {
+	if s.refusal != "" && p.plain() {
 		s.text, s.refusal, s.stop = s.refusal, "", stopEnd
 	}
 	if s.stop == stopFilter && p.mistral {
@@ -256,12 +276,18 @@ func (p chatAPI) tells(h *heard, s said) said {
 			s.calls[i].id = "Id" + strings.Repeat(string(rune('a'+i)), 7)
 		}
 	}
+	if p.rules != nil {
+		p.rules.tells(&s)
+	}
 	return s
 }
 
 var chatReasons = map[string]string{stopEnd: "stop", stopCalls: "tool_calls", stopLength: "length", stopFilter: "content_filter", stopRefusal: "stop", "": ""}
 
 func (p chatAPI) usage(s said) obj {
+	if p.rules != nil {
+		return p.rules.usage(s)
+	}
 	u := s.usage
 	usage := obj{"prompt_tokens": u.Input + u.CachedInput, "completion_tokens": u.Output + u.Reasoning, "total_tokens": u.Total()}
 	if p.mistral {
@@ -338,7 +364,11 @@ func (p chatAPI) frames(s said) (events []string, content int) {
 	if p.deepseek || p.mistral {
 		chunk(obj{"content": ""}, chatReasons[s.stop], obj{"usage": p.usage(s)})
 	} else {
-		chunk(obj{}, chatReasons[s.stop], nil)
+		end := obj{"index": 0, "delta": obj{}, "logprobs": nil, "finish_reason": chatReasons[s.stop]}
+		if p.rules != nil && p.rules.within {
+			end["usage"] = p.usage(s)
+		}
+		chunk(nil, nil, obj{"choices": list{end}})
 		events = append(events, "data: "+js(obj{"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "their-model", "choices": list{}, "usage": p.usage(s)})+"\n\n")
 	}
 	return append(events, "data: [DONE]\n\n"), content
