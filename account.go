@@ -109,6 +109,14 @@ func (id AccountID) Asset() string {
 	return asset
 }
 
+// Owner returns what stands between the kind and the asset, "" for an account of
+// the house.
+func (id AccountID) Owner() string {
+	name, _, _ := strings.Cut(string(id), "@")
+	_, owner, _ := strings.Cut(name, ":")
+	return owner
+}
+
 // Validate checks an account that is to be opened. The error is an *Error with
 // [CodeInvalidRequest] and the field to blame.
 func (a Account) Validate() error {

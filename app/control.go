@@ -179,6 +179,7 @@ func (c *controlRole) start(loops context.Context, ready func() readiness) error
 	}
 	c.loops.Go(func() { c.worker.Run(loops) })
 	c.loops.Go(func() { c.books.Run(loops) })
+	c.loops.Go(func() { c.control.Run(loops) })
 	if c.publisher != nil {
 		c.loops.Go(func() { c.publisher.Run(loops) })
 	}

@@ -14,10 +14,11 @@ import (
 
 const usd = sluice.NanosPerUnit
 
-// shaky is a ledger that is lost, or answers nothing, when a test says so.
+// shaky is a ledger that is lost, books and answers nothing, or hears nothing,
+// when a test says so.
 type shaky struct {
 	*sluicetest.Ledger
-	lost, silent atomic.Bool
+	lost, silent, deaf atomic.Bool
 }
 
 func (s *shaky) Book() *ledger.Book {
@@ -28,6 +29,9 @@ func (s *shaky) Book() *ledger.Book {
 }
 
 func (s *shaky) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]sluice.Transfer, error) {
+	if s.deaf.Load() {
+		return nil, errors.New("not heard")
+	}
 	made, err := s.Ledger.Transfer(ctx, transfers...)
 	if s.silent.Load() {
 		return nil, errors.New("no answer")
@@ -62,8 +66,8 @@ func TestLostAnswersArePaidOnce(t *testing.T) {
 		must(t, err)
 		return len(log.Items)
 	}
-	if n := audits(); n != 0 {
-		t.Errorf("%d entries before it is known that it was paid", n)
+	if n := audits(); n != 1 {
+		t.Errorf("%d entries while nobody knows whether it was paid", n)
 	}
 	books.silent.Store(false)
 	for _, want := range []bool{true, false} {
@@ -76,6 +80,104 @@ func TestLostAnswersArePaidOnce(t *testing.T) {
 	if !ok || b.Posted != 5*usd || audits() != 1 {
 		t.Errorf("the wallet has %s, the audit log %d entries", b.Posted, audits())
 	}
+}
+
+// Lost if it fails: a process that dies around a transfer leaves money that nobody
+// sees, or a payment that is never made.
+func TestOpenPaymentsAreCompleted(t *testing.T) {
+	p, books, root := shakyPlane(t)
+	acme := sluice.WalletOwner{Tenant: "acme"}
+	order, err := root.CreateCodes(t.Context(), sluice.CodeOrder{Amount: usd, Asset: "USD"}, sluice.WriteOptions{})
+	must(t, err)
+	boss := p.As(p.user("acme", "boss", sluice.RoleTenantAdmin))
+	must(t, p.CompleteDue(t.Context())) // the ledger came with nothing to do
+	books.silent.Store(true)
+	_, _, err = root.TopUp(t.Context(), sluice.Payment{ID: "after", WalletOwner: acme, Amount: 5 * usd, Asset: "USD"}, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeInternal, "died after the transfer")
+	books.deaf.Store(true)
+	_, _, err = root.TopUp(t.Context(), sluice.Payment{ID: "before", WalletOwner: acme, Amount: 3 * usd, Asset: "USD"}, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeInternal, "died before the transfer")
+	_, err = boss.Redeem(t.Context(), order[0].Code, "", sluice.WriteOptions{})
+	wants(t, err, sluice.CodeInternal, "a redemption that died")
+	_, _, err = root.Adjust(t.Context(), sluice.Payment{ID: "never", WalletOwner: acme, Amount: -100 * usd, Asset: "USD"}, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeInternal, "died before it was refused")
+	wants(t, p.system().Tenants().Delete(t.Context(), "acme", "acme", sluice.WriteOptions{}), sluice.CodeReferenced, "who has users")
+	if err := p.CompletePayments(t.Context()); err == nil {
+		t.Error("nobody learns that payments stay open")
+	}
+	list := func() (ids []string) {
+		page, err := root.Payments(t.Context(), sluice.PaymentQuery{WalletOwner: acme})
+		must(t, err)
+		for _, item := range page.Items {
+			ids = append(ids, item.ID)
+		}
+		return ids
+	}
+	books.silent.Store(false)
+	books.deaf.Store(false)
+	must(t, p.CompleteDue(t.Context()))
+	if ids := list(); len(ids) != 0 {
+		t.Errorf("completed %v before it was due", ids)
+	}
+	p.clock.add(maxGuessing)
+	for range 2 {
+		must(t, p.CompleteDue(t.Context()))
+		p.clock.add(maxGuessing)
+	}
+	if ids := list(); len(ids) != 3 || ids[0] != "1" || ids[1] != "before" || ids[2] != "after" {
+		t.Errorf("completed %v", ids)
+	}
+	if b, ok := books.Book().Balance(sluice.TenantWallet("acme", "USD")); !ok || b.Posted != 9*usd {
+		t.Errorf("the wallet has %s", b.Posted)
+	}
+	log, err := p.system().Audit(t.Context(), sluice.AuditQuery{Tenant: "acme", Kind: sluice.KindBilling})
+	must(t, err)
+	if len(log.Items) != 5 || log.Items[0].Action != "refuse" || log.Items[0].Object != "never" || log.Items[1].Action != "adjust" {
+		t.Errorf("the audit log says %+v", log.Items)
+	}
+}
+
+// Lost if it fails: a new owner of the ledger leaves open payments of the last one
+// for a minute, or every owner looks for them all the time.
+func TestWhoeverTakesTheLedgerCompletesPayments(t *testing.T) {
+	p, books, root := shakyPlane(t)
+	must(t, p.CompleteDue(t.Context()))
+	books.deaf.Store(true)
+	_, _, err := root.TopUp(t.Context(), sluice.Payment{ID: "t", WalletOwner: sluice.WalletOwner{Tenant: "acme"}, Amount: usd, Asset: "USD"}, sluice.WriteOptions{})
+	wants(t, err, sluice.CodeInternal, "a top-up that nobody heard")
+	books.deaf.Store(false)
+	books.lost.Store(true)
+	must(t, p.CompleteDue(t.Context()))
+	wants(t, p.CompletePayments(t.Context()), sluice.CodeUnavailable, "completing without the ledger")
+	err = p.system().Tenants().Delete(t.Context(), "acme", "acme", sluice.WriteOptions{})
+	wants(t, err, sluice.CodeConflict, "deleting whom an open payment is for")
+	books.lost.Store(false)
+	must(t, p.CompleteDue(t.Context()))
+	if b, _ := books.Book().Balance(sluice.TenantWallet("acme", "USD")); b.Posted != usd {
+		t.Errorf("the wallet has %s", b.Posted)
+	}
+}
+
+// Lost if it fails: whoever tries a valid code while the ledger is away is locked
+// out once it is back.
+func TestCodesWaitForTheLedger(t *testing.T) {
+	p, books, root := shakyPlane(t)
+	dev := p.As(p.user("acme", "dev", sluice.RoleDeveloper))
+	codes, err := root.CreateCodes(t.Context(), sluice.CodeOrder{Amount: usd, Asset: "USD"}, sluice.WriteOptions{})
+	must(t, err)
+	for _, outage := range []struct {
+		on   *atomic.Bool
+		want sluice.Code
+	}{{&books.lost, sluice.CodeUnavailable}, {&books.deaf, sluice.CodeInternal}} {
+		outage.on.Store(true)
+		for range 12 {
+			_, err := dev.Redeem(t.Context(), codes[0].Code, "", sluice.WriteOptions{})
+			wants(t, err, outage.want, "while the ledger is away")
+		}
+		outage.on.Store(false)
+	}
+	_, err = dev.Redeem(t.Context(), codes[0].Code, "", sluice.WriteOptions{})
+	must(t, err)
 }
 
 // Lost if it fails: a process without the ledger takes money and loses it, or

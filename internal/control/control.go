@@ -76,6 +76,8 @@ type Control struct {
 	catalog   *catalog.Catalog
 	// paying is held from what a payment is to be until it is booked.
 	paying sync.Mutex
+	// completing says when open payments are due.
+	completing completing
 }
 
 // New checks cfg, verifies the master key against the database (writing the

@@ -23,7 +23,11 @@ type Ledger interface {
 // ledger returns the ledger of this process, or says who else may have it.
 func (c *Control) ledger() (Ledger, error) {
 	if c.cfg.Ledger == nil || c.cfg.Ledger.Book() == nil {
-		return nil, sluice.Errorf(sluice.CodeUnavailable, "this process does not keep the ledger at the moment").After(1)
+		return nil, notOwner()
 	}
 	return c.cfg.Ledger, nil
+}
+
+func notOwner() error {
+	return sluice.Errorf(sluice.CodeUnavailable, "this process does not keep the ledger at the moment").After(1)
 }

@@ -37,7 +37,8 @@ func (s *Session) Adjust(ctx context.Context, p sluice.Payment, opts sluice.Writ
 	return s.pay(ctx, p, opts)
 }
 
-// Payments returns payments, newest first, within what the caller may read.
+// Payments returns the payments of an owner's wallets, newest first, within what
+// the caller may read.
 func (s *Session) Payments(ctx context.Context, q sluice.PaymentQuery) (sluice.Page[sluice.Payment], error) {
 	page := sluice.Page[sluice.Payment]{Items: []sluice.Payment{}}
 	size := q.Limit
@@ -58,7 +59,7 @@ func (s *Session) Payments(ctx context.Context, q sluice.PaymentQuery) (sluice.P
 			if err != nil {
 				return err
 			}
-			sel.Tenant, sel.User, sel.Key = owner.tenant.Name, owner.named().User, owner.named().Key
+			sel.Owner = owner.ledgerOwner()
 		}
 		list, numbers, err := tx.Payments(sel)
 		if len(list) > size {
@@ -135,8 +136,8 @@ type payment struct {
 	booked, added bool
 }
 
-// agree stores what is to be paid, or finds what was paid under the id before: it
-// must be the same.
+// agree stores and audits what is to be paid, or finds what was paid under the id
+// before: it must be the same.
 func (s *Session) agree(tx *store.Tx, p payment) (payment, error) {
 	p.By = s.actor()
 	asked := p.Payment
@@ -150,7 +151,10 @@ func (s *Session) agree(tx *store.Tx, p payment) (payment, error) {
 	if p.added && !p.ExpiresAt.IsZero() && !p.ExpiresAt.After(tx.Now()) {
 		return p, sluice.Errorf(sluice.CodeInvalidRequest, "expires_at has passed").At("/expires_at")
 	}
-	return p, nil
+	if p.added {
+		err = s.auditPayment(tx, &p.Payment)
+	}
+	return p, err
 }
 
 // differentPayment is the first field in which what was paid differs from what is
@@ -180,7 +184,7 @@ func differentPayment(was, is sluice.Payment) string {
 // carryOut agrees on a payment and has the ledger book it. Payments are made one
 // after another: one process keeps the ledger, and here it is. What was agreed on
 // and not booked, because the process died or the ledger was taken away, is
-// booked when it is asked for again.
+// booked when it is asked for again, or by [Control.CompletePayments].
 func (s *Session) carryOut(ctx context.Context, dryRun bool, agree func(*store.Tx) (payment, error)) (out sluice.Payment, created bool, err error) {
 	books, err := s.c.ledger()
 	if err != nil {
@@ -201,58 +205,8 @@ func (s *Session) carryOut(ctx context.Context, dryRun bool, agree func(*store.T
 	if err != nil || p.booked {
 		return p.Payment, false, err
 	}
-	if err := bookPayment(ctx, books, p); err != nil {
-		return p.Payment, false, s.dropRefused(ctx, p, err)
-	}
-	err = s.c.db.Write(ctx, func(tx *store.Tx) error {
-		if created, err = tx.BookPayment(&p.Payment); err != nil || !created {
-			return err
-		}
-		return s.auditPayment(tx, &p.Payment)
-	})
+	created, err = s.settle(ctx, books, p)
 	return p.Payment, created, err
-}
-
-// bookPayment opens the wallet and makes the transfer.
-func bookPayment(ctx context.Context, books Ledger, p payment) error {
-	accounts := []sluice.Account{{ID: p.Wallet, Asset: p.Asset, Floor: p.floor}}
-	t := sluice.Transfer{ID: p.Transfer, Amount: p.Amount, Kind: sluice.TransferSingle, Code: sluice.TransferCode(p.Kind), Request: p.Request,
-		Credit: p.Wallet, Debit: sluice.HouseAccount(source(p.Kind), p.Asset)}
-	if p.Kind == sluice.PaymentGrant {
-		t.Credit = sluice.OwnedAccount(sluice.AccountGrant, p.ID, p.Asset)
-		accounts = append(accounts, sluice.Account{ID: t.Credit, Asset: p.Asset, Wallet: p.Wallet, ExpiresAt: p.ExpiresAt})
-	}
-	if t.Amount < 0 {
-		t.Amount, t.Debit, t.Credit = -t.Amount, t.Credit, t.Debit
-	}
-	if err := books.Open(ctx, accounts...); err != nil {
-		return err
-	}
-	_, err := books.Transfer(ctx, t)
-	return err
-}
-
-// source is the account of the house that a kind of payment comes from.
-func source(kind sluice.PaymentKind) sluice.AccountKind {
-	switch kind {
-	case sluice.PaymentGrant, sluice.PaymentRedemption:
-		return sluice.AccountPromotion
-	case sluice.PaymentRefund:
-		return sluice.AccountRevenue
-	}
-	return sluice.AccountCash
-}
-
-// dropRefused forgets a payment that the ledger refuses for good, so that its id
-// can be used for what it accepts; where the outcome is unknown, it stays.
-func (s *Session) dropRefused(ctx context.Context, p payment, refused error) error {
-	switch sluice.CodeOf(refused) {
-	case sluice.CodeInvalidRequest, sluice.CodeConflict, sluice.CodeNotFound, sluice.CodeInsufficientBalance:
-		if err := s.c.db.Write(ctx, func(tx *store.Tx) error { return tx.DropPayment(&p.Payment) }); err != nil {
-			return errors.Join(refused, err)
-		}
-	}
-	return refused
 }
 
 // auditPayment writes a payment into the audit log of the tenant that has the

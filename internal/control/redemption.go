@@ -164,11 +164,14 @@ func (s *Session) Redeem(ctx context.Context, code, wallet string, opts sluice.W
 	if err != nil {
 		return sluice.Payment{}, err
 	}
+	if _, err := s.c.ledger(); err != nil {
+		return sluice.Payment{}, err // before the attempt is counted: nobody would learn whether the code is right
+	}
 	subject := s.c.subject("redeem\x00"+s.actor(), "")
 	if err := s.c.countAttempt(ctx, subject); err != nil {
 		return sluice.Payment{}, tooManyCodes(err)
 	}
-	var again bool
+	var again, valid bool
 	p, created, err := s.carryOut(ctx, opts.DryRun, func(tx *store.Tx) (payment, error) {
 		id, known, err := s.replayOf(tx, codesKind, opts, fingerprint)
 		if err != nil {
@@ -177,15 +180,20 @@ func (s *Session) Redeem(ctx context.Context, code, wallet string, opts sluice.W
 		if again = known; known {
 			return booked(tx, id)
 		}
-		return s.claim(tx, of, hash, opts, fingerprint)
+		claimed, err := s.claim(tx, of, hash, opts, fingerprint)
+		valid = err == nil
+		return claimed, err
 	})
+	if valid || again { // it was no guess, whatever the ledger made of it
+		err = errors.Join(err, s.c.db.Write(ctx, func(tx *store.Tx) error { return tx.ClearAttempts(subject) }))
+	}
 	if err == nil && !created && !again && !opts.DryRun {
 		err = redeemedAlready() // by somebody who did the same at once
 	}
 	if err != nil {
 		return sluice.Payment{}, err
 	}
-	return p, s.c.db.Write(ctx, func(tx *store.Tx) error { return tx.ClearAttempts(subject) })
+	return p, nil
 }
 
 // redeemInto says whose wallet a code is redeemed into.

@@ -175,6 +175,13 @@ func guardMoney(tx *store.Tx, o sluice.Object) error {
 	default:
 		return nil
 	}
+	open, err := tx.PaysOpen(owner)
+	if err != nil {
+		return err
+	}
+	if open {
+		return sluice.Errorf(sluice.CodeConflict, "a payment to %s is being made; try again in a minute", owner)
+	}
 	wallets, err := tx.Accounts(store.AccountSelection{Kind: sluice.AccountWallet, Owner: owner + "@"})
 	if err != nil {
 		return err

@@ -36,9 +36,9 @@ func (tx *Tx) AddPayment(p *sluice.Payment) (added, booked bool, err error) {
 	if !p.Request.IsZero() {
 		request = p.Request.String()
 	}
-	_, err = tx.exec(`INSERT INTO payments (kind, id, number, tenant, user_name, key_name, request, transfer, amount, created_at, doc)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		string(p.Kind), p.ID, int64(number), p.Tenant, p.User, p.Key, request, p.Transfer.String(), int64(p.Amount), micros(tx.now), string(doc))
+	_, err = tx.exec(`INSERT INTO payments (kind, id, number, tenant, owner, request, transfer, amount, created_at, doc)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		string(p.Kind), p.ID, int64(number), p.Tenant, p.Wallet.Owner(), request, p.Transfer.String(), int64(p.Amount), micros(tx.now), string(doc))
 	return err == nil, false, err
 }
 
@@ -72,10 +72,39 @@ func (tx *Tx) BookPayment(p *sluice.Payment) (first bool, err error) {
 	return n == 1, err
 }
 
-// DropPayment forgets a payment that the ledger refused; one that it has stays.
-func (tx *Tx) DropPayment(p *sluice.Payment) error {
-	_, err := tx.exec(`DELETE FROM payments WHERE kind = $1 AND id = $2 AND booked_at = 0`, string(p.Kind), p.ID)
-	return err
+// DropPayment forgets a payment that the ledger refused; one that it has stays:
+// dropped is false.
+func (tx *Tx) DropPayment(p *sluice.Payment) (dropped bool, err error) {
+	n, err := tx.exec(`DELETE FROM payments WHERE kind = $1 AND id = $2 AND booked_at = 0`, string(p.Kind), p.ID)
+	return n == 1, err
+}
+
+// OpenPayments returns payments that were agreed on and whose transfers are not
+// known to be in the ledger, the oldest first, behind the number after, and their
+// numbers.
+func (tx *Tx) OpenPayments(after uint64, most int) (list []sluice.Payment, numbers []uint64, err error) {
+	w := where{}
+	w.add(`booked_at = 0`)
+	w.add(`number > ?`, int64(after))
+	return tx.payments(w, ` ORDER BY number`+limit(most))
+}
+
+// PaysOpen reports whether a payment to an owner's wallets is open; see
+// [Tx.OpenPayments] and [sluice.AccountID.Owner].
+func (tx *Tx) PaysOpen(owner string) (open bool, err error) {
+	n := 0
+	err = tx.row(`SELECT COUNT(*) FROM payments WHERE owner = $1 AND booked_at = 0`, []any{owner}, &n)
+	return n > 0, err
+}
+
+// PaidTenant returns the tenant that a wallet's owner belonged to when it was
+// paid last, "" when it never was: what is known of the owner once it is deleted.
+func (tx *Tx) PaidTenant(wallet sluice.AccountID) (tenant string, err error) {
+	err = tx.row(`SELECT tenant FROM payments WHERE owner = $1 ORDER BY number DESC LIMIT 1`, []any{wallet.Owner()}, &tenant)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return tenant, err
 }
 
 // Refunded is what the refunds of a request give back, those that are being made
@@ -89,10 +118,10 @@ func (tx *Tx) Refunded(request sluice.RequestID) (sum sluice.Nanos, err error) {
 // PaymentSelection says which payments [Tx.Payments] returns; empty fields keep
 // every one.
 type PaymentSelection struct {
-	Tenant string
-	// User and Key keep those of their wallets.
-	User, Key string
-	Kind      sluice.PaymentKind
+	// Owner keeps those of one owner's wallets, as accounts name it; see
+	// [sluice.AccountID.Owner].
+	Owner string
+	Kind  sluice.PaymentKind
 	// Before continues behind this number.
 	Before uint64
 	// Limit bounds how many; 0 means no bound.
@@ -104,15 +133,17 @@ type PaymentSelection struct {
 func (tx *Tx) Payments(sel PaymentSelection) (list []sluice.Payment, numbers []uint64, err error) {
 	w := where{}
 	w.add(`booked_at > 0`)
-	w.addIf("tenant", sel.Tenant)
-	w.addIf("user_name", sel.User)
-	w.addIf("key_name", sel.Key)
+	w.addIf("owner", sel.Owner)
 	w.addIf("kind", string(sel.Kind))
 	if sel.Before > 0 {
 		w.add(`number < ?`, int64(sel.Before))
 	}
+	return tx.payments(w, ` ORDER BY number DESC`+limit(sel.Limit))
+}
+
+func (tx *Tx) payments(w where, order string) (list []sluice.Payment, numbers []uint64, err error) {
 	list = []sluice.Payment{}
-	err = tx.each(`SELECT number, doc FROM payments`+w.sql()+` ORDER BY number DESC`+limit(sel.Limit), w.args, func(rows *sql.Rows) error {
+	err = tx.each(`SELECT number, doc FROM payments`+w.sql()+order, w.args, func(rows *sql.Rows) error {
 		var number int64
 		var doc string
 		if err := rows.Scan(&number, &doc); err != nil {

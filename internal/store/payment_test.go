@@ -28,7 +28,10 @@ func TestPaymentsAreMadeOnce(t *testing.T) {
 		if added || booked || other.Amount != 5 {
 			t.Errorf("again: added %t, booked %t: %+v", added, booked, other)
 		}
-		if list, _, err := tx.Payments(store.PaymentSelection{Tenant: "acme"}); err != nil || len(list) != 0 {
+		if open, numbers, err := tx.OpenPayments(0, 5); err != nil || len(open) != 1 || open[0] != p || numbers[0] != 1 {
+			t.Errorf("open are %+v %v, %v", open, numbers, err)
+		}
+		if list, _, err := tx.Payments(store.PaymentSelection{Owner: "acme"}); err != nil || len(list) != 0 {
 			t.Errorf("a payment that is not booked is listed: %+v, %v", list, err)
 		}
 		if sum, err := tx.Refunded(request); err != nil || sum != 5 {
@@ -39,10 +42,21 @@ func TestPaymentsAreMadeOnce(t *testing.T) {
 				t.Errorf("booked first %t, %v", first, err)
 			}
 		}
-		if err := tx.DropPayment(&p); err != nil {
-			return err
+		if dropped, err := tx.DropPayment(&p); err != nil || dropped {
+			t.Errorf("what is booked is dropped: %t, %v", dropped, err)
 		}
-		list, numbers, err := tx.Payments(store.PaymentSelection{Tenant: "acme", Kind: p.Kind})
+		if open, _, err := tx.OpenPayments(0, 5); err != nil || len(open) != 0 {
+			t.Errorf("open are still %+v, %v", open, err)
+		}
+		for wallet, want := range map[sluice.AccountID]string{p.Wallet: "acme", sluice.KeyWallet(1, "USD"): ""} {
+			if tenant, err := tx.PaidTenant(wallet); err != nil || tenant != want {
+				t.Errorf("%s was of %q, %v", wallet, tenant, err)
+			}
+		}
+		if list, _, err := tx.Payments(store.PaymentSelection{Owner: "user/acme/dev"}); err != nil || len(list) != 0 {
+			t.Errorf("of another owner: %+v, %v", list, err)
+		}
+		list, numbers, err := tx.Payments(store.PaymentSelection{Owner: "acme", Kind: p.Kind})
 		if err != nil || len(list) != 1 || list[0] != p || numbers[0] != 1 {
 			t.Errorf("listed %+v %v, %v", list, numbers, err)
 		}

@@ -140,7 +140,7 @@ func paymentsOnce(t *testing.T, w *World, open Opener) {
 	}
 	log, err := f.Audit(ctx(t), sluice.AuditQuery{Tenant: "acme", Kind: sluice.KindBilling})
 	must(t, err)
-	if len(log.Items) != 4 || log.Items[0].Action != "adjust" || log.Items[3].Object != "t-1" || !strings.Contains(string(log.Items[3].Diff), `"25"`) {
+	if len(log.Items) != 6 || log.Items[0].Action != "adjust" || log.Items[1].Action != "refuse" || log.Items[5].Object != "t-1" || !strings.Contains(string(log.Items[5].Diff), `"25"`) {
 		t.Errorf("the audit log says %+v", log.Items)
 	}
 }

@@ -1,13 +1,13 @@
 -- Money that no request moves: top-ups, grants, redemptions, refunds, adjustments. A row is written before its transfer is
--- made, so that an id means one payment for ever; booked_at is 0 until the ledger has the transfer. request is '' but for
--- refunds; number is the order of creation; doc is the payment as JSON.
+-- made, so that an id means one payment for ever; booked_at is 0 until the ledger has the transfer. owner is whose wallet it
+-- is, as the wallet's account names it; request is '' but for refunds; number is the order of creation; doc is the payment
+-- as JSON.
 CREATE TABLE payments (
     kind       TEXT   NOT NULL,
     id         TEXT   NOT NULL,
     number     BIGINT NOT NULL UNIQUE,
     tenant     TEXT   NOT NULL,
-    user_name  TEXT   NOT NULL,
-    key_name   TEXT   NOT NULL,
+    owner      TEXT   NOT NULL,
     request    TEXT   NOT NULL,
     transfer   TEXT   NOT NULL UNIQUE,
     amount     BIGINT NOT NULL,
@@ -16,7 +16,8 @@ CREATE TABLE payments (
     doc        TEXT   NOT NULL,
     PRIMARY KEY (kind, id)
 );
-CREATE INDEX payments_tenant ON payments (tenant, number);
+CREATE INDEX payments_owner ON payments (owner, number);
+CREATE INDEX payments_open ON payments (number) WHERE booked_at = 0;
 CREATE INDEX payments_request ON payments (request);
 
 -- Redemption codes: batch is the number that the codes of one order share; hash is the SHA-256 of the code, which is shown
