@@ -11,8 +11,9 @@ import (
 
 func TestMain(m *testing.M) { process.Main(m) }
 
-// rounds is how often something is done: few times in `make test`, and as often
-// as SLUICE_TEST_KILLS says, times a factor, in `make faults`.
+// rounds is how often something is done: few times in `make test`, where tests
+// run beside each other because they mostly wait, and as often as
+// SLUICE_TEST_KILLS says in `make faults`.
 func rounds(t *testing.T, few int) int {
 	t.Helper()
 	if testing.Short() {
@@ -20,6 +21,7 @@ func rounds(t *testing.T, few int) int {
 	}
 	text := os.Getenv("SLUICE_TEST_KILLS")
 	if text == "" {
+		t.Parallel()
 		return few
 	}
 	n, err := strconv.Atoi(text)

@@ -15,7 +15,7 @@ import (
 // A kill in the middle of a commit or a checkpoint would damage the database, or
 // have it forget up to where a journal is applied (E-23).
 func TestKilledDuringCheckpoints(t *testing.T) {
-	kills := rounds(t, 20)
+	kills := rounds(t, 10)
 	s := play(t, setting{})
 	s.rich()
 	last := map[string]int64{}
