@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice/internal/journal"
@@ -24,7 +23,6 @@ type costs struct {
 	*host
 	journal *journal.Journal
 	shipper *journal.Shipper
-	road    *road
 }
 
 // openCosts opens the journal and ends what a crash left open.
@@ -49,8 +47,12 @@ func openCosts(h *host, books journal.Transport) (*costs, error) {
 	if err := j.EndCrashed(found, time.Now()); err != nil {
 		h.log.Error("the journal cannot be written yet; it is tried again", "folder", folder, "error", err)
 	}
-	way := &road{to: books}
-	return &costs{host: h, journal: j, road: way, shipper: journal.NewShipper(j, way)}, nil
+	c := &costs{host: h, journal: j, shipper: journal.NewShipper(j, books)}
+	c.shipper.OnCopy = func(id string, end, applied journal.Seq) {
+		h.log.Error("the journal is an old copy, or has lost its end: the books have more of it; what is spent from now on is booked, what only the lost part had is not",
+			"folder", folder, "id", id, "ends", end.String(), "books", applied.String())
+	}
+	return c, nil
 }
 
 // ship brings what is durable to the books, within a deadline. The books may be
@@ -104,34 +106,4 @@ func (c *costs) close() error {
 	}
 	c.ship(context.Background())
 	return c.journal.Close()
-}
-
-// road is a transport that knows how long what it carries has waited.
-type road struct {
-	to journal.Transport
-	// oldest is when the first entry that is on its way was written, in
-	// nanoseconds; 0 while none is.
-	oldest  atomic.Int64
-	applied atomic.Uint64
-}
-
-// Send implements [journal.Transport].
-func (r *road) Send(ctx context.Context, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
-	if len(entries) > 0 && !entries[0].At.IsZero() {
-		r.oldest.Store(entries[0].At.UnixNano())
-	}
-	applied, err := r.to.Send(ctx, id, after, entries)
-	if err == nil {
-		r.oldest.Store(0)
-		r.applied.Store(uint64(applied))
-	}
-	return applied, err
-}
-
-// waiting is how long the oldest entry on its way has waited.
-func (r *road) waiting(now time.Time) time.Duration {
-	if at := r.oldest.Load(); at != 0 {
-		return max(0, now.Sub(time.Unix(0, at)))
-	}
-	return 0
 }

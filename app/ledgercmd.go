@@ -3,12 +3,15 @@ package app
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -121,7 +124,11 @@ func replayJournal(ctx context.Context, db *store.DB, owner, folder string, p pr
 		return err
 	}
 	defer func() { err = errors.Join(err, books.Close(context.WithoutCancel(ctx))) }()
-	j, found, err := journal.OpenJournal(journal.Config{Disk: disk})
+	id, err := replayID(folder)
+	if err != nil {
+		return err
+	}
+	j, found, err := journal.OpenJournal(journal.Config{Disk: disk, ID: func() [8]byte { return id }})
 	if err != nil {
 		return err
 	}
@@ -138,8 +145,26 @@ func replayJournal(ctx context.Context, db *store.DB, owner, folder string, p pr
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(p.stdout, "journal %s: %d entries, %d booked now, %d requests ended that were left open\n", j.ID(), found.Entries, books.Status().Entries, found.Unfinished)
+	_, err = fmt.Fprintf(p.stdout, "journal %s: %d entries, %d booked now, %d requests ended that were left open\n", folder, found.Entries, books.Status().Entries, found.Unfinished)
 	return err
+}
+
+// replayID is what the endings of a saved journal are written under: the same for
+// the same journal, so that replaying it again books nothing.
+func replayID(folder string) (id [8]byte, err error) {
+	sum := sha256.New()
+	names, err := journal.Folder(folder).List()
+	for _, name := range names {
+		f, err := os.Open(filepath.Join(folder, name))
+		if err != nil {
+			return id, fmt.Errorf("reading a journal: %w", err)
+		}
+		_, err = io.Copy(sum, f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return id, fmt.Errorf("reading a journal: %w", err)
+		}
+	}
+	return [8]byte(sum.Sum(nil)), err
 }
 
 // exportLedger writes a table, a page of it in memory at a time.

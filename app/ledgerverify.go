@@ -70,14 +70,17 @@ func (a *audit) journal(ctx context.Context, db *store.DB, folder string) error 
 		if err != nil {
 			return err
 		}
-		check := endings{audit: a, tx: tx, booked: journal.Seq(positions[j.ID()]), prices: map[uint64]*price.Version{}}
-		if last := j.Stats().Synced; last < check.booked && (last == 0 || last.Epoch() == check.booked.Epoch()) {
-			a.violation("I11", j.ID(), "the books have entries up to %s, the journal ends at %s", check.booked, last)
-		}
+		check := endings{audit: a, tx: tx, positions: positions, begin: j.Begin(), prices: map[uint64]*price.Version{}}
 		if err := check.read(ctx, j.Reader(0)); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "journal %s: %d entries, %d endings, %d not booked yet, %d requests open\n", j.ID(), found.Entries, check.seen, check.waiting, found.Unfinished)
+		ends := j.Ends()
+		for id, last := range ends {
+			if booked := journal.Seq(positions[id]); last < booked {
+				a.violation("I11", id, "the books have entries up to %s, the journal ends at %s: it is an old copy, or its end is gone", booked, last)
+			}
+		}
+		fmt.Fprintf(a.out, "journal %s: %d entries of %d processes, %d endings, %d not booked yet, %d requests open\n", folder, found.Entries, len(ends), check.seen, check.waiting, found.Unfinished)
 		return nil
 	})
 }
@@ -85,10 +88,12 @@ func (a *audit) journal(ctx context.Context, db *store.DB, folder string) error 
 // endings checks the TERMINALs of one journal.
 type endings struct {
 	*audit
-	tx     *store.Tx
-	booked journal.Seq
-	prices map[uint64]*price.Version // few: a version is an operator's act
-	seen   int
+	tx        *store.Tx
+	positions map[string]uint64         // of the books
+	begin     journal.Seq               // of the journal
+	booked    journal.Seq               // of whoever wrote the entry at hand
+	prices    map[uint64]*price.Version // few: a version is an operator's act
+	seen      int
 	// waiting are those that the books do not have yet, which is no violation.
 	waiting int
 }
@@ -101,8 +106,9 @@ func (c *endings) read(ctx context.Context, r *journal.Reader) error {
 		if err != nil || !ok {
 			return err
 		}
+		c.booked = journal.Seq(c.positions[r.ID()])
 		// What comes before the oldest segment was booked and truncated.
-		gone := first && e.Kind == journal.Lost && e.Through <= c.booked
+		gone := first && e.Kind == journal.Lost && e.Through <= max(c.booked, c.begin)
 		first = false
 		if e.Kind == journal.Lost && !gone {
 			c.violation("I11", e.Seq, "entries up to %s are lost", e.Through)

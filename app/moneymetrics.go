@@ -18,14 +18,15 @@ func (c *costs) metrics() []prometheus.Collector {
 		gauge("open_requests", "Requests that have begun and not ended.", func() float64 { return float64(c.journal.Stats().Requests) }),
 		gauge("failing", "1 while the journal cannot be written and billable requests are refused.", func() float64 { return oneIf(c.journal.Stats().Failing != nil) }),
 		gauge("unshipped_entries", "Durable entries that the books have not confirmed; 0 as soon as they have all.", func() float64 { return float64(c.unshipped()) }),
-		gauge("oldest_unshipped_seconds", "How long the oldest entry on its way to the books has waited.", func() float64 { return c.road.waiting(time.Now()).Seconds() }),
+		gauge("oldest_unshipped_seconds", "How long the oldest entry has waited that the books have not confirmed, since this process or a former one wrote it.", func() float64 { return c.shipper.Waiting(time.Now()).Seconds() }),
+		gauge("old_copies", "How often the books knew more of a former process than its journal has: the folder was put back from a copy, or its end is gone.", func() float64 { return float64(c.shipper.Copies()) }),
 	}
 }
 
 // unshipped is how many durable entries are ahead of what the books have, within
 // an epoch; across a restart only that there are some.
 func (c *costs) unshipped() uint64 {
-	synced, applied := uint64(c.journal.Stats().Synced), c.road.applied.Load()
+	synced, applied := uint64(c.journal.Stats().Synced), uint64(c.shipper.Shipped())
 	if synced <= applied {
 		return 0
 	}

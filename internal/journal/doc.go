@@ -40,6 +40,10 @@
 // old file may succeed and save nothing; until then the old frames count, tied by
 // the chain.
 //
+// Every opening writes under an id of its own, which its segments carry: the
+// books keep a position for each. A folder that was put back from a snapshot, or
+// copied, can therefore never take another process's entries for its own.
+//
 // Entries are numbered by epoch (how often the journal was opened, 24 bits) and
 // count (40 bits): a number is never given twice, even when the end of a
 // journal is lost together with numbers that the books already know.

@@ -70,7 +70,7 @@ func segmentNumber(name string) (number uint64, ok bool) {
 // header begins a segment.
 type header struct {
 	number uint64
-	// id tells one journal from another that took its place.
+	// id tells the process that wrote the segment from all others.
 	id [8]byte
 	// previous is the last entry before this segment and last its chain; what
 	// older segments hold beyond previous is void.

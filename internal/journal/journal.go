@@ -21,7 +21,7 @@ type Config struct {
 	// BufferBytes is how much may wait in memory to be written; 0 is 8 MiB. At
 	// half of it no OPEN is taken any more.
 	BufferBytes int
-	// ID draws the id of a new journal; nil is eight random bytes.
+	// ID draws the id of what is written from now on; nil is eight random bytes.
 	ID func() [8]byte
 	// Amend may change the posting of a crash ending before it is written, for
 	// instance to charge nothing; nil leaves it.
@@ -87,8 +87,8 @@ type live struct {
 	final  bool   // the final TERMINAL is there; an attempt may still run
 }
 
-// ID identifies the journal to the books: positions of one journal mean nothing
-// in another.
+// ID identifies to the books what is written since the journal was opened;
+// what former processes wrote keeps the id that they had.
 func (j *Journal) ID() string { return hex.EncodeToString(j.id[:]) }
 
 // Append takes an entry, in memory: use [Journal.Wait] before relying on it. It

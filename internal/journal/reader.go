@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/hex"
 	"errors"
 	"io"
 )
@@ -13,16 +14,25 @@ type Reader struct {
 	file   File
 	number uint64 // of the open segment
 	seg    *segmentReader
+	id     [8]byte // who wrote the open segment
+	until  Seq     // the last entry that is wanted
 }
 
 // Reader returns a reader of the entries after the given one.
-func (j *Journal) Reader(after Seq) *Reader { return &Reader{j: j, after: after} }
+func (j *Journal) Reader(after Seq) *Reader { return &Reader{j: j, after: after, until: ^Seq(0)} }
+
+// ID is whose entry Next returned last: what [Journal.ID] was for the process
+// that wrote it.
+func (r *Reader) ID() string { return hex.EncodeToString(r.id[:]) }
 
 // Next returns the next durable entry; ok is false when there is none yet. An
 // entry of the kind Lost stands for what is damaged, or was removed before it
 // was read. Errors are the disk's; Next may be called again.
 func (r *Reader) Next() (e Entry, ok bool, err error) {
 	for {
+		if r.after >= r.until {
+			return Entry{}, false, nil
+		}
 		if r.seg == nil {
 			gap, more, err := r.open()
 			if err != nil || !more || gap.Kind == Lost {
@@ -72,6 +82,7 @@ func (r *Reader) open() (gap Entry, more bool, err error) {
 	if !ok {
 		return Entry{}, false, nil
 	}
+	r.id = s.id
 	if s.previous > r.after && s.previous != 0 && r.oldest() == s.number {
 		gap = Entry{Seq: r.after + 1, Kind: Lost, Through: s.previous}
 		r.after = s.previous

@@ -51,9 +51,8 @@ func OpenJournal(cfg Config) (*Journal, Recovery, error) {
 	if err := r.run(); err != nil {
 		return nil, rec, fmt.Errorf("opening the journal: %w", err)
 	}
-	if j.id == [8]byte{} {
-		j.id = cfg.ID()
-	}
+	// Whoever opens a journal writes under an identity of its own: see span.
+	j.id = cfg.ID()
 	j.out.synced, j.out.syncedChain = j.last, r.chain
 	j.written, j.synced = j.last, j.last
 	j.frames = newFramer(r.chain)
@@ -102,6 +101,7 @@ func (r *recoverer) run() error {
 	if err != nil {
 		return err
 	}
+	identify(all, r.j.cfg.ID)
 	for i := range all {
 		if err := r.segment(&all[i], follower(all[i+1:]), i == len(all)-1); err != nil {
 			return fmt.Errorf("%s: %w", all[i].name, err)
@@ -237,9 +237,9 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 		r.damage(f, 0, 0, "the header is damaged")
 	}
 	if f.whole {
-		r.j.id = f.id
 		r.epoch = max(r.epoch, f.first.Epoch())
 	}
+	r.j.id = f.id
 	r.j.segments = append(r.j.segments, f.segment)
 	return nil
 }
@@ -304,9 +304,6 @@ func (r *recoverer) rewrite() error {
 		return nil
 	}
 	j, w := r.j, &r.j.out
-	if j.id == [8]byte{} {
-		j.id = j.cfg.ID()
-	}
 	w.unsynced, w.urgent, w.copying = append(w.unsynced, r.tail...), true, true
 	w.last, w.chain, w.synced, w.syncedChain = r.chained, r.chain, r.proven, r.provenChain
 	j.segments[len(j.segments)-1].end = r.proven
