@@ -29,6 +29,8 @@ type Book struct {
 	applied map[string]uint64
 	durable map[string]uint64
 	outbox  []item
+	// stalled says that the store did not take the oldest of it.
+	stalled bool
 }
 
 // settlement is what is remembered of a settled request.

@@ -7,16 +7,33 @@ import (
 	"github.com/sluicegate/sluice"
 )
 
+// End is where a journal ends: the number of the last entry that it has.
+type End struct {
+	Journal string
+	Seq     uint64
+}
+
 // Expire voids holds whose deadline has come, drops promises that nobody opened
 // in time, and turns what is left of expired grants into breakage. It returns
 // how many holds and grants it touched. A charge that comes later is settled
 // late. It is cheap when there is nothing to do; once a second is often enough.
-func (b *Book) Expire(now time.Time) (holds, grants int) {
+//
+// journals are those that carry what this book promises, as they end now. What
+// such a journal may still tell of stays held until the book has applied all that
+// was journaled when the deadline came: the request may have ended long ago, and
+// only its entries wait for the store to come back.
+func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var due []*hold
 	for _, h := range b.holds {
-		if !h.Deadline.After(now) {
+		if h.Deadline.After(now) {
+			continue
+		}
+		if !h.overdue {
+			h.overdue, h.awaits = true, journals
+		}
+		if !b.awaits(h) {
 			due = append(due, h)
 		}
 	}
@@ -25,6 +42,15 @@ func (b *Book) Expire(now time.Time) (holds, grants int) {
 		b.expireHold(h, now)
 	}
 	return len(due), b.expireGrants(now)
+}
+
+// awaits reports whether a hold past its deadline may still be told of by entries
+// that were journaled before: any journal's OPEN of a promise, the ending of what
+// a journal has opened.
+func (b *Book) awaits(h *hold) bool {
+	return slices.ContainsFunc(h.awaits, func(e End) bool {
+		return (!h.opened || h.journal == e.Journal) && b.applied[e.Journal] < e.Seq
+	})
 }
 
 func (b *Book) expireHold(h *hold, now time.Time) {

@@ -13,7 +13,11 @@ type hold struct {
 	sluice.Hold
 	opened bool
 	loaded bool // from the store, which does not keep what was asked for
-	legs   []leg
+	// overdue says that the deadline was seen to have come, awaits where journals
+	// ended then.
+	overdue bool
+	awaits  []End
+	legs    []leg
 	// where the pending transfers came from.
 	journal string
 	seq     uint64

@@ -84,6 +84,7 @@ func (b *Book) Take() Batch {
 func (b *Book) Committed(batch Batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.stalled = false
 	for _, it := range b.outbox[:batch.items] {
 		for _, c := range it.confirms {
 			c.account.unconfirmed -= c.amount
@@ -96,6 +97,13 @@ func (b *Book) Committed(batch Batch) {
 	for journal, seq := range batch.Positions {
 		b.durable[journal] = seq
 	}
+}
+
+// stall notes that the store did not take a batch.
+func (b *Book) stall() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stalled = true
 }
 
 // Durable is the position of a journal in the store.

@@ -139,11 +139,21 @@ func (b *Book) know(t sluice.Transfer) {
 	b.direct.put(t.ID, t)
 }
 
-// Expire voids what is past its time and commits it; see [Book.Expire].
-func (p *Poster) Expire(ctx context.Context) error {
+// Expire voids what is past its time and commits it, once everything before it is
+// committed; see [Book.Expire]. While the store is away nothing expires. journals
+// say where those of this process end; they are asked after the clock, so that
+// whatever was journaled before a deadline lies before that end.
+func (p *Poster) Expire(ctx context.Context, journals ...func() End) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.book.Expire(p.now())
+	if err := p.commit(ctx); err != nil {
+		return err
+	}
+	now, ends := p.now(), make([]End, len(journals))
+	for i, end := range journals {
+		ends[i] = end()
+	}
+	p.book.Expire(now, ends...)
 	return p.commit(ctx)
 }
 
@@ -155,6 +165,7 @@ func (p *Poster) commit(ctx context.Context) error {
 			return nil
 		}
 		if err := p.store.Commit(ctx, batch); err != nil {
+			p.book.stall()
 			return fmt.Errorf("committing %d transfers: %w", len(batch.Transfers), err)
 		}
 		p.book.Committed(batch)

@@ -27,6 +27,12 @@ func newDB(w *World) *db {
 
 var errDB = errors.New("simulated: the connection was lost")
 
+// away reports whether the database cannot be reached now.
+func (w *World) away() bool {
+	since := w.now.Sub(w.start.Add(awayAt))
+	return since >= 0 && since < w.opts.Away
+}
+
 // Load implements [ledger.Store].
 func (d *db) Load(context.Context) (ledger.State, error) {
 	d.w.pause("db.load")
@@ -58,7 +64,7 @@ func (d *db) list() (all []sluice.Account) {
 // Commit implements [ledger.Store].
 func (d *db) Commit(_ context.Context, b ledger.Batch) error {
 	d.w.pause("db.begin")
-	if d.w.chance(d.w.opts.Faults) {
+	if d.w.away() || d.w.chance(d.w.opts.Faults) {
 		return errDB
 	}
 	for _, a := range b.Opened {
@@ -119,7 +125,7 @@ func (d *db) insert(t sluice.Transfer) {
 // Find implements [ledger.Store].
 func (d *db) Find(_ context.Context, id sluice.TransferID) (sluice.Transfer, bool, error) {
 	d.w.pause("db.find")
-	if d.w.chance(d.w.opts.Faults) {
+	if d.w.away() || d.w.chance(d.w.opts.Faults) {
 		return sluice.Transfer{}, false, errDB
 	}
 	i, ok := d.byID[id]

@@ -80,7 +80,7 @@ func (w *World) draw(n int) *request {
 
 // ask is the client: it sends the request to a gateway that is up.
 func (w *World) ask(r *request) {
-	w.sleep("client", time.Duration(w.rng.IntN(250))*time.Millisecond)
+	w.sleep("client", time.Duration(w.rng.IntN(250))*time.Millisecond+time.Duration(r.n%2)*w.opts.Away/2)
 	g := w.gateways[w.rng.IntN(len(w.gateways))]
 	for !g.ready {
 		w.sleep("client.wait", time.Millisecond)
@@ -112,6 +112,9 @@ func (n *node) serve(r *request) {
 	hold := sluice.Hold{Request: r.id, Wallet: wallet(r.tenant), Floor: w.limits[r.tenant], Amount: estimate, Deadline: w.now.Add(time.Minute), Price: ref}
 	if r.caps != "" {
 		hold.Caps = []sluice.CapLimit{{Account: r.caps, Limit: w.capLimit}}
+	}
+	if w.opts.Away > 0 {
+		hold.Deadline = w.now.Add(holdsFor)
 	}
 	if r.hasty {
 		hold.Deadline = w.now.Add(4 * time.Millisecond)
@@ -264,6 +267,7 @@ func (n *node) end(r *request, hold sluice.Hold, c *call, outcome sluice.Outcome
 	w := n.w
 	w.pause("ending")
 	r.charge = charge
+	r.hasty = r.hasty || !hold.Deadline.After(w.now) // it ran longer than it was held for
 	seq := n.append(&journal.Entry{Kind: journal.Terminal, Request: r.id, Attempt: c.attempt, At: w.now, Posting: posting(r, hold, c, true, outcome, charge)})
 	r.ended = true
 	for !n.journal.Reached(seq, w.level()) {

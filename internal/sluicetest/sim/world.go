@@ -28,17 +28,33 @@ type Options struct {
 	// CrashAt kills everything at that yield, and cuts the power with PowerAt.
 	CrashAt int
 	PowerAt bool
+	// Away is for how long the database is away, from a moment on when requests
+	// have begun; holds then expire sooner than it comes back.
+	Away time.Duration
 }
 
 // Weather draws a world from a seed.
 func Weather(seed uint64) Options {
 	rng := rand.New(rand.NewPCG(seed, 0x77))
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-	return Options{
+	o := Options{
 		Seed: seed, Requests: 20, Split: seed%5 == 4, Fast: seed%7 == 6,
 		Faults: pick(0, 12, 40), DiskFaults: pick(0, 60, 25), Kills: pick(0, 1500, 600), PowerLosses: pick(0, 2500, 900),
 	}
+	if seed%3 == 0 {
+		o.Away, o.Requests = awayFor, 40
+	}
+	return o
 }
+
+// A database is away for awayFor, after awayAt. Meanwhile clients go on to ask
+// for what their little money has been spent on, by requests whose holds are over
+// after holdsFor.
+const (
+	awayAt   = 100 * time.Millisecond
+	awayFor  = 400 * time.Millisecond
+	holdsFor = 80 * time.Millisecond
+)
 
 // Report is how a world ended.
 type Report struct {
@@ -54,6 +70,7 @@ type Report struct {
 type World struct {
 	*scheduler
 	opts       Options
+	start      time.Time
 	calm       bool // no more faults: everything has to settle
 	db         *db
 	nodes      []*node
@@ -155,6 +172,7 @@ func wallet(tenant string) sluice.AccountID {
 
 // build sets the world up: customers of every mode, prices, nodes, clients.
 func (w *World) build() {
+	w.start = w.now
 	start := w.now
 	rates := func(scale int64) map[sluice.Unit]sluice.Rate {
 		return map[sluice.Unit]sluice.Rate{sluice.UnitInput: sluice.Rate(2_500_001 * scale), sluice.UnitOutput: sluice.Rate(10_000_007 * scale), sluice.UnitRequest: 3}
@@ -165,7 +183,9 @@ func (w *World) build() {
 	})
 	w.limits = map[string]sluice.Nanos{"prepaid": 0, "postpaid": credits[0], "free": sluice.NoFloor}
 	w.capLimit = caps[0]
-	w.spawn(nil, "terms", w.changeTerms)
+	if w.opts.Away == 0 { // what changes is committed before anything expires
+		w.spawn(nil, "terms", w.changeTerms)
+	}
 	if w.opts.Split {
 		w.books = w.addNode("books", false, true)
 		w.gateways = []*node{w.addNode("gateway1", true, false), w.addNode("gateway2", true, false)}
@@ -182,6 +202,9 @@ func (w *World) build() {
 		}
 		if i >= 4 {
 			t.within = 600 // when there is something to repay
+		}
+		if w.opts.Away > 0 {
+			t.within, t.amount = int(awayAt/time.Millisecond)-20, t.amount/8
 		}
 		w.topUps = append(w.topUps, t)
 		w.spawn(nil, fmt.Sprintf("topup%d", i), func() { w.bringMoney(t) })
@@ -441,10 +464,25 @@ func (n *node) expire() {
 		n.w.sleep("expire", 40*time.Millisecond)
 		if !n.busy {
 			n.busy = true
-			_ = n.poster.Expire(context.Background())
+			_ = n.poster.Expire(context.Background(), n.ends()...)
 			n.busy = false
 		}
 	}
+}
+
+// ends says where the journal of a process ends that has one.
+func (n *node) ends() []func() ledger.End {
+	j := n.journal
+	if j == nil {
+		return nil
+	}
+	return []func() ledger.End{func() ledger.End {
+		s := j.Stats()
+		if s.Buffered == 0 {
+			s.Last = s.Synced // of this process there may be nothing yet
+		}
+		return ledger.End{Journal: j.ID(), Seq: uint64(s.Last)}
+	}}
 }
 
 // transport carries entries to the books: it drops, repeats, delays and
@@ -487,6 +525,9 @@ func (t *transport) Send(ctx context.Context, id string, after journal.Seq, entr
 func (t *transport) deliver(ctx context.Context, id string, m message) (journal.Seq, error) {
 	var position uint64
 	var err error
+	if w := t.n.w; w.away() && !w.chance(w.opts.Faults) {
+		return 0, errDB // records come first, and cannot be stored
+	}
 	facts := append([]ledger.Fact(nil), m.facts...)
 	if !t.n.w.books.call(func(p *ledger.Poster) { position, err = p.Receive(ctx, id, uint64(m.after), facts) }) {
 		return 0, errDB
