@@ -27,8 +27,6 @@ const (
 	// processes apart: the folder belongs to one of them at a time, so whoever
 	// starts on it again is the owner that died.
 	instanceName = "instance"
-	// alarmKind is what the books' alarms are called in the outbox.
-	alarmKind = "ledger.alarm"
 )
 
 // openBooks prepares the books and takes the ledger, unless another process has
@@ -39,7 +37,7 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 		return err
 	}
 	c.books = worker.NewBooks(worker.BooksConfig{
-		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return ownLedger(ctx, c.store, owner) },
+		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return ownLedger(ctx, c.store, owner, c.anomaly) },
 		Verify: func(ctx context.Context) (int, []ledger.Violation, error) { return proveLedger(ctx, c.store) },
 		Alarm:  c.alarm, Now: time.Now, Log: c.log,
 	})
@@ -51,14 +49,14 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 	return nil
 }
 
-// ownLedger takes the ledger of a database and loads it.
-func ownLedger(ctx context.Context, db *store.DB, owner string) (*worker.Owned, error) {
+// ownLedger takes the ledger of a database and loads it; anomalies are told.
+func ownLedger(ctx context.Context, db *store.DB, owner string, tell func(ledger.Anomaly)) (*worker.Owned, error) {
 	kept, err := db.OwnLedger(ctx, owner, ledgerLease)
 	if err != nil {
 		return nil, err
 	}
 	book := ledger.NewBook(ledger.Config{})
-	poster := ledger.NewPoster(book, kept, time.Now)
+	poster := ledger.NewPoster(book, worker.TellAnomalies(kept, tell), time.Now)
 	if err := poster.Start(ctx); err != nil {
 		return nil, errors.Join(err, kept.Yield(ctx))
 	}
@@ -113,8 +111,8 @@ func (c *controlRole) alarm(ctx context.Context, a worker.Alarm) error {
 	if err != nil {
 		return fmt.Errorf("rendering an alarm: %w", err)
 	}
-	return c.store.AddEvents(ctx, store.Event{
-		ID: alarmKind + " " + a.Since.Format(time.RFC3339Nano), Kind: alarmKind, Subject: a.Journal, Data: data,
+	return c.store.AddEvents(ctx, sluice.Event{
+		ID: sluice.EventAlarm + " " + a.Since.Format(time.RFC3339Nano), Kind: sluice.EventAlarm, Subject: a.Journal, Data: data,
 	})
 }
 

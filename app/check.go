@@ -84,6 +84,9 @@ func (c *Config) checkLog(p *problems) {
 // checkStores checks where things are kept. The DSN is checked when it is
 // opened, because only there an error is kept from quoting its password.
 func (c *Config) checkStores(p *problems, role Role) {
+	if c.EventsKeep < 0 {
+		p.bad("SLUICE_EVENTS_KEEP (events.keep) must not be negative")
+	}
 	if c.RecordsKeep < 0 {
 		p.bad("SLUICE_RECORDS_KEEP (records.keep) must not be negative")
 	}

@@ -82,6 +82,8 @@ type Config struct {
 	// What endings of requests are charged for where that is not the default of docs/money.md, as outcome=basis, separated by commas (or a map in the file), for instance client_gone=nothing.
 	Endings map[string]string `key:"billing.endings" env:"SLUICE_BILLING_ENDINGS"`
 
+	// How long anomalies and alarms are kept, and the positions of journals that nobody ships from any more; 0 keeps them for ever.
+	EventsKeep time.Duration `key:"events.keep" env:"SLUICE_EVENTS_KEEP" default:"8760h"`
 	// How long records of finished requests are kept; 0 keeps them for ever.
 	RecordsKeep time.Duration `key:"records.keep" env:"SLUICE_RECORDS_KEEP" default:"2160h"`
 

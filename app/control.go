@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -34,6 +35,7 @@ type controlRole struct {
 	board     *link.Board          // to the gateway of this process
 	statuses  *link.StatusBoard    // of gateways that report to this process
 	publisher *link.RedisPublisher // to gateways of other processes; nil without Redis
+	anomalies atomic.Uint64        // of the ledger, since the start
 	logs      *link.AccessLogs     // nil without a plane token
 	demoKey   string               // minted for this start, with --dev
 }
@@ -91,6 +93,8 @@ func (c *controlRole) open(ctx context.Context) (err error) {
 		Keys: c.store, KeysUsed: c.statuses, Now: time.Now, Log: c.log,
 		Retention: []worker.Retention{
 			{Name: "records", Keep: c.RecordsKeep, Delete: c.store.DeleteRecords},
+			{Name: "events", Keep: c.EventsKeep, Delete: c.store.DeleteEvents},
+			{Name: "journal positions", Keep: c.EventsKeep, Delete: c.store.DeleteJournals},
 			{Name: "answers", Keep: time.Nanosecond, Delete: c.expireAnswers},
 		},
 	})

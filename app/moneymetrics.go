@@ -50,6 +50,7 @@ func (c *controlRole) ledgerMetrics() []prometheus.Collector {
 		gauge("uncommitted", "Changes in memory that the database does not have, as of the latest check.", func() float64 { return float64(c.books.Status().Figures.Uncommitted) }),
 		gauge("unreadable_records", "Records of journals that had to be made anew.", func() float64 { return float64(c.books.Status().Unreadable) }),
 		gauge("lost_entries", "Runs of journal entries that were reported lost.", func() float64 { return float64(c.books.Status().Lost) }),
+		gauge("anomalies", "What must not happen and did not stop the ledger, since this process began; `GET /admin/v1/events` lists it.", func() float64 { return float64(c.anomalies.Load()) }),
 		gauge("failing_seconds", "For how long nothing could be booked; 0 while it works.", func() float64 {
 			if since := c.books.Status().Since; !since.IsZero() {
 				return time.Since(since).Seconds()

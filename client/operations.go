@@ -54,6 +54,17 @@ func (c *Client) Audit(ctx context.Context, q sluice.AuditQuery) (sluice.Page[sl
 	return page, err
 }
 
+// Events returns what operators have to hear of, newest first. Platform admins
+// only.
+func (c *Client) Events(ctx context.Context, q sluice.EventQuery) (sluice.Page[sluice.Event], error) {
+	query := url.Values{}
+	setText(query, "kind", q.Kind)
+	setPage(query, q.Cursor, q.Limit)
+	var page sluice.Page[sluice.Event]
+	err := c.call(ctx, request{method: http.MethodGet, path: adminPath + "events", query: query}, &page)
+	return page, err
+}
+
 // VerifyAudit walks the whole audit chain and returns how many entries it
 // holds; a break is [sluice.CodeDatabase]. Platform admins only.
 func (c *Client) VerifyAudit(ctx context.Context) (entries uint64, err error) {

@@ -95,6 +95,7 @@ func New(cfg Config) (http.Handler, error) {
 	s.registerPrices()
 	s.registerBilling()
 	s.registerLedger()
+	s.registerEvents()
 	s.registerSystem()
 	if err := s.mountPages(mux); err != nil {
 		return nil, err

@@ -95,6 +95,7 @@ func everyOperation() []step {
 		step{"list-grants", "GET", "/v1/billing/grants", "", 200, `"id":"g-1"`},
 		step{"list-payments", "GET", "/v1/billing/payments?tenant=*&kind=top_up", "", 200, `"id":"t-1"`},
 		step{"create-adjustment", "POST", "/v1/billing/adjustments", `{"id":"a-1","tenant":"acme","amount":"-0.5","asset":"USD"}`, 201, `"amount":"-0.5"`},
+		step{"create-adjustment", "POST", "/v1/billing/adjustments", `{"id":"a-2","grant":"g-1"}`, 201, `"amount":"-5"`},
 		step{"get-balance", "GET", "/v1/billing/balance?tenant=acme", "", 200, `"available":"25"`},
 		step{"list-transactions", "GET", "/v1/billing/transactions?tenant=acme&code=top_up", "", 200, `"payment_id":"t-1"`},
 		step{"create-refund", "POST", "/v1/billing/refunds", `{"id":"r-1","request_id":"` + costlyRecord + `"}`, 404, `"/request_id"`},
@@ -107,6 +108,7 @@ func everyOperation() []step {
 		step{"list-plugins", "GET", "/admin/v1/plugins", "", 200, `"name":"key-auth"`},
 		step{"list-gateways", "GET", "/admin/v1/gateways", "", 200, `"gateway":"gw-1"`},
 		step{"get-ledger-invariants", "GET", "/admin/v1/ledger/invariants", "", 200, `"owner":true`},
+		step{"list-events", "GET", "/admin/v1/events?kind=ledger.anomaly&limit=1", "", 200, `"reason":"lost"`},
 		step{"set-log-level", "PUT", "/admin/v1/system/log-level", `{"level":"debug"}`, 200, `"debug"`},
 		step{"get-log-level", "GET", "/admin/v1/system/log-level", "", 200, `"debug"`},
 	)
@@ -121,6 +123,9 @@ func TestEveryOperation(t *testing.T) {
 		cfg.LedgerStatus = func() sluice.LedgerStatus { return sluice.LedgerStatus{Owner: true} }
 	})
 	insertCostlyRecord(t, w)
+	if err := w.DB.AddEvents(t.Context(), sluice.Event{ID: "e-1", Kind: sluice.EventAnomaly, Data: json.RawMessage(`{"reason":"lost"}`)}); err != nil {
+		t.Fatal(err)
+	}
 	token := w.Token(t, controlsuite.Root)
 	known := map[string]string{}
 	done := map[string]bool{}

@@ -137,6 +137,15 @@ func (s *Session) Audit(ctx context.Context, q sluice.AuditQuery) (sluice.Page[s
 	return s.c.db.Audit(ctx, q)
 }
 
+// Events returns what operators have to hear of, newest first. Platform callers
+// only.
+func (s *Session) Events(ctx context.Context, q sluice.EventQuery) (sluice.Page[sluice.Event], error) {
+	if !s.caller.Platform {
+		return sluice.Page[sluice.Event]{}, forbidden("only a platform admin reads events")
+	}
+	return s.c.db.EventPage(ctx, q)
+}
+
 // VerifyAudit walks the whole audit chain and returns how many entries it
 // holds; a break is [sluice.CodeDatabase] naming the entry. Platform callers
 // only.

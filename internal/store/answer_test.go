@@ -105,8 +105,8 @@ func TestAnswersThatAreNotKept(t *testing.T) {
 func TestEvents(t *testing.T) {
 	db := open(t, place(t))
 	ctx := t.Context()
-	must(t, db.AddEvents(ctx, store.Event{ID: "a", Kind: "x", Subject: "s", Data: []byte(`{"n":1}`)}, store.Event{ID: "b", Kind: "y", Data: []byte(`{}`)}, store.Event{ID: "a", Kind: "x", Data: []byte(`{}`)}))
-	must(t, db.AddEvents(ctx, store.Event{ID: "b", Kind: "y", Data: []byte(`{}`)}, store.Event{ID: "c", Kind: "x", Data: []byte(`{}`)}))
+	must(t, db.AddEvents(ctx, sluice.Event{ID: "a", Kind: "x", Subject: "s", Data: []byte(`{"n":1}`)}, sluice.Event{ID: "b", Kind: "y", Data: []byte(`{}`)}, sluice.Event{ID: "a", Kind: "x", Data: []byte(`{}`)}))
+	must(t, db.AddEvents(ctx, sluice.Event{ID: "b", Kind: "y", Data: []byte(`{}`)}, sluice.Event{ID: "c", Kind: "x", Data: []byte(`{}`)}))
 	for name, c := range map[string]struct {
 		q    store.EventQuery
 		want string

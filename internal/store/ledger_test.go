@@ -110,7 +110,7 @@ type state struct {
 	transfers []sluice.Transfer
 	pending   []sluice.Transfer
 	positions map[string]uint64
-	events    []store.Event
+	events    []sluice.Event
 }
 
 func stateOf(t *testing.T, db *store.DB) (s state) {
