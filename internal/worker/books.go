@@ -18,11 +18,22 @@ import (
 type Owned struct {
 	Book   *ledger.Book
 	Poster *ledger.Poster
+	// Lease is for how long others stay away after the ledger was taken or renewed;
+	// 0 where nobody can take it.
+	Lease time.Duration
 	// Renew says once more that the ledger is ours; nil where nobody can take it.
 	// [sluice.CodeConflict] means that another process has it.
 	Renew func(ctx context.Context) error
 	// Close gives the ledger up, so that another process need not wait.
 	Close func(ctx context.Context) error
+
+	// sent is when the request that granted the lease was sent.
+	sent atomic.Pointer[time.Time]
+	// caught says that the book has what the journals had, behind where they ended
+	// when that was asked first.
+	caught   atomic.Bool
+	catching sync.Mutex
+	behind   []ledger.End
 }
 
 // BooksConfig configures [Books].
@@ -56,6 +67,10 @@ type Books struct {
 	owning sync.Mutex
 	retry  patience
 	watch  watch
+	// journals are those that this process writes; they do not change.
+	journals []func() ledger.End
+	// unsure says that the lease could not be renewed; it belongs to Run.
+	unsure bool
 }
 
 var _ journal.Transport = (*Books)(nil)
@@ -74,17 +89,20 @@ func (b *Books) Take(ctx context.Context) error {
 	if b.owned.Load() != nil {
 		return nil
 	}
+	sent := b.cfg.Now()
 	o, err := b.cfg.Own(ctx)
 	if err != nil {
 		return fmt.Errorf("taking the ledger: %w", err)
 	}
+	o.sent.Store(&sent)
 	b.owned.Store(o)
 	return nil
 }
 
-// Book is the ledger in memory, or nil while this process does not own it.
+// Book is the ledger in memory, or nil while this process does not own it or can
+// no longer be sure of it, because it could not renew its lease.
 func (b *Books) Book() *ledger.Book {
-	if o := b.owned.Load(); o != nil {
+	if o := b.owned.Load(); o != nil && o.inForce(b.cfg.Now()) {
 		return o.Book
 	}
 	return nil
@@ -116,9 +134,7 @@ func (b *Books) direct(o *Owned, err error) error {
 	if !lost(err) || o.Renew == nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), tick)
-	defer cancel()
-	if renewed := o.Renew(ctx); !lost(renewed) {
+	if renewed := b.renew(context.Background(), o); !lost(renewed) {
 		return err
 	}
 	b.lose(o, err)
@@ -162,7 +178,7 @@ func (b *Books) Send(ctx context.Context, id string, after journal.Seq, entries 
 	applied, err := b.receive(ctx, o, id, after, entries)
 	b.outcome(ctx, o, failure{journal: id, after: after, entries: len(entries)}, err)
 	if err != nil {
-		return 0, unavailable(err)
+		return 0, unavailable(1)
 	}
 	if n := len(entries); n > 0 {
 		b.watch.applied(n, b.cfg.Now().Sub(entries[0].At))
@@ -205,12 +221,9 @@ func (b *Books) records(id string, entries []journal.Entry) (list []sluice.Recor
 	return list
 }
 
-// unavailable tells a shipper to come again, and keeps the cause for the log.
-func unavailable(err error) error {
-	if sluice.CodeOf(err) == sluice.CodeUnavailable {
-		return err
-	}
-	return sluice.Errorf(sluice.CodeUnavailable, "the books cannot take entries now").After(1).Because(err)
+// unavailable tells a shipper to come again; why is in the log and the status.
+func unavailable(seconds int) error {
+	return sluice.Errorf(sluice.CodeUnavailable, "the books cannot take entries now").After(seconds)
 }
 
 // lost reports whether an error of the store means that it has another owner.

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/journal"
 )
 
@@ -62,29 +61,30 @@ func (p *patience) wait(now time.Time) error {
 		return nil
 	}
 	seconds := int((p.next.Sub(now) + time.Second - 1) / time.Second)
-	return sluice.Errorf(sluice.CodeUnavailable, "the books cannot be written now").After(seconds).Because(p.last)
+	return unavailable(seconds)
 }
 
-// note takes the outcome of an attempt. due says that an operator is to be
-// called, which happens once for each time of failure.
-func (p *patience) note(now time.Time, err error) (due bool) {
+// note takes the outcome of an attempt. turned says that it began to fail with
+// it, or ended to; due that an operator is to be called, which happens once for
+// each time of failure.
+func (p *patience) note(now time.Time, err error) (turned, due bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err == nil {
+	if turned = p.since.IsZero() == (err != nil); err == nil {
 		p.since, p.next, p.pause, p.tries, p.last, p.alarmed = time.Time{}, time.Time{}, 0, 0, nil, false
-		return false
+		return turned, false
 	}
-	if p.since.IsZero() {
+	if turned {
 		p.since = now
 	}
 	p.pause = min(max(2*p.pause, firstPause), lastPause)
 	p.next, p.last = now.Add(p.pause), err
 	p.tries++
 	if p.alarmed || now.Sub(p.since) < alarmAfter {
-		return false
+		return turned, false
 	}
 	p.alarmed = true
-	return true
+	return turned, true
 }
 
 // state is what a status tells.
@@ -97,7 +97,8 @@ func (p *patience) state() (since time.Time, tries int, alarmed bool, last error
 // remedy is what an operator can do about books that cannot be written.
 const remedy = "Look at the database (reachable, disk, locks). Nothing is lost: entries wait in the gateways' journals, and booking goes on by itself once the store answers. Compare afterwards with `sluice ledger verify --journal FOLDER`."
 
-// outcome notes how booking went and calls an operator after an hour.
+// outcome notes how booking went, says once that it fails and once that it works
+// again, and calls an operator after an hour. Whoever asked is told no causes.
 func (b *Books) outcome(ctx context.Context, o *Owned, f failure, err error) {
 	if ctx.Err() != nil && err != nil {
 		return // whoever asked went away; that says nothing of the store
@@ -106,13 +107,16 @@ func (b *Books) outcome(ctx context.Context, o *Owned, f failure, err error) {
 		b.lose(o, err)
 		return
 	}
-	if err != nil {
+	turned, due := b.retry.note(b.cfg.Now(), err)
+	switch {
+	case turned && err != nil:
 		b.cfg.Log.Error("the books cannot be written; it is tried again", "journal", f.journal, "after", f.after.String(), "entries", f.entries, "error", err)
+	case turned:
+		b.cfg.Log.Info("the books are written again")
 	}
-	if !b.retry.note(b.cfg.Now(), err) {
-		return
+	if due {
+		b.alarm(ctx, o, f)
 	}
-	b.alarm(ctx, o, f)
 }
 
 // alarm calls an operator.

@@ -13,6 +13,8 @@ import (
 // How often the books look after themselves.
 const (
 	tick = time.Second
+	// expireTime bounds one round of expiry by a database that hangs.
+	expireTime = 10 * tick
 	// checkEvery spaces the continuous check, which holds the book's lock for as
 	// long as it reads every account.
 	checkEvery = 10 * time.Second
@@ -82,7 +84,7 @@ func (b *Books) Status() BooksStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := BooksStatus{
-		Owner: b.owned.Load() != nil, Figures: w.figures, Checked: w.checked, Full: w.full,
+		Owner: b.Book() != nil, Figures: w.figures, Checked: w.checked, Full: w.full,
 		Entries: w.entries.Load(), Batches: w.batches.Load(), Lag: time.Duration(w.lagNanos.Load()),
 		Unreadable: w.unreadable.Load(), Lost: w.lost.Load(),
 	}
@@ -94,10 +96,12 @@ func (b *Books) Status() BooksStatus {
 }
 
 // Run looks after the ledger once a second until ctx ends: it takes it when it
-// can be had, expires holds and grants, and checks the invariants.
+// can be had, renews its lease and checks the invariants, and beside that, because
+// it may have to wait for the store, expires holds and grants.
 func (b *Books) Run(ctx context.Context) {
-	var full sync.WaitGroup // proofs of the whole; ended by ctx
-	defer full.Wait()
+	var beside sync.WaitGroup // expiry, and proofs of the whole; ended by ctx
+	defer beside.Wait()
+	beside.Go(func() { every(ctx, tick, func() { b.expire(ctx) }) })
 	said := ""
 	next := nextFull(b.cfg.Now())
 	every(ctx, tick, func() {
@@ -112,7 +116,7 @@ func (b *Books) Run(ctx context.Context) {
 		b.look(ctx)
 		if b.cfg.Verify != nil && !b.cfg.Now().Before(next) {
 			next = nextFull(b.cfg.Now())
-			full.Go(func() { b.VerifyNow(ctx) })
+			beside.Go(func() { b.VerifyNow(ctx) })
 		}
 	})
 }
@@ -127,25 +131,26 @@ func nextFull(now time.Time) time.Time {
 	return next
 }
 
-// look is one round.
+// look is one round of keeping the ledger and watching it.
 func (b *Books) look(ctx context.Context) {
 	o := b.owned.Load()
-	if o == nil {
+	if o == nil || !b.keep(ctx, o) {
 		return
 	}
-	if o.Renew != nil {
-		if err := o.Renew(ctx); lost(err) {
-			b.lose(o, err)
-			return
-		}
-	}
-	now := b.cfg.Now()
-	if b.retry.wait(now) == nil {
-		b.outcome(ctx, o, failure{}, o.Poster.Expire(ctx))
-	}
-	if now.Sub(b.lastCheck()) >= checkEvery {
+	if now := b.cfg.Now(); now.Sub(b.lastCheck()) >= checkEvery {
 		b.check(o, now)
 	}
+}
+
+// expire is one round of expiry.
+func (b *Books) expire(ctx context.Context) {
+	o := b.owned.Load()
+	if o == nil || b.retry.wait(b.cfg.Now()) != nil {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, expireTime)
+	defer cancel()
+	b.outcome(ctx, o, failure{}, o.Poster.Expire(bounded, b.journals...))
 }
 
 func (b *Books) lastCheck() time.Time {

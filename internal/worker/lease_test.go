@@ -1,0 +1,190 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluicegate/sluice"
+	wal "github.com/sluicegate/sluice/internal/journal"
+	"github.com/sluicegate/sluice/internal/ledger"
+	"github.com/sluicegate/sluice/internal/worker"
+)
+
+// hanging is an empty ledger's store that does not answer while it hangs.
+type hanging struct{ away atomic.Bool }
+
+func (h *hanging) answer(ctx context.Context) error {
+	if h.away.Load() {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}
+
+func (h *hanging) Load(context.Context) (ledger.State, error)           { return ledger.State{}, nil }
+func (h *hanging) Commit(ctx context.Context, _ ledger.Batch) error     { return h.answer(ctx) }
+func (h *hanging) InsertRecords(context.Context, []sluice.Record) error { return nil }
+func (h *hanging) Find(context.Context, sluice.TransferID) (t sluice.Transfer, ok bool, err error) {
+	return t, false, nil
+}
+
+// lend has books on a store that can hang, by a lease of five seconds.
+func lend(t *testing.T, h *hanging, log *bytes.Buffer) *worker.Books {
+	t.Helper()
+	books := worker.NewBooks(worker.BooksConfig{
+		Records: h, Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Own: func(ctx context.Context) (*worker.Owned, error) {
+			book := ledger.NewBook(ledger.Config{})
+			return &worker.Owned{Book: book, Poster: ledger.NewPoster(book, h, time.Now), Lease: 5 * time.Second, Renew: h.answer}, nil
+		},
+	})
+	if err := books.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return books
+}
+
+// aPromise is what an unlimited tenant's request holds for a second.
+func aPromise(t *testing.T, book *ledger.Book) {
+	t.Helper()
+	err := book.Hold(sluice.Hold{
+		Request: sluice.RequestID{1}, Wallet: sluice.TenantWallet("acme", "USD"), Floor: sluice.NoFloor, Amount: 100, Deadline: time.Now().Add(time.Second),
+	}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Losing this means that an owner which cannot reach the database goes on to
+// decide on balances that another process has taken over, or that a database which
+// hangs ends the checks.
+func TestBooksStopDecidingWithTheirLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, log := &hanging{}, &bytes.Buffer{}
+		books := lend(t, h, log)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); books.Run(ctx) }()
+		time.Sleep(20*time.Second + time.Millisecond)
+		if books.Book() == nil || books.Deciding() == nil {
+			t.Fatal("a lease that is renewed ended")
+		}
+		aPromise(t, books.Book()) // opens accounts, which have to be committed
+		h.away.Store(true)
+		time.Sleep(3 * time.Second)
+		if books.Deciding() == nil {
+			t.Error("ended before the lease")
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		if books.Book() != nil || books.Deciding() != nil || books.Status().Owner {
+			t.Error("decides when another process may have taken the ledger")
+		}
+		time.Sleep(30 * time.Second)
+		if since := time.Since(books.Status().Checked); since > 15*time.Second {
+			t.Errorf("not checked for %s", since)
+		}
+		h.away.Store(false)
+		time.Sleep(3 * time.Second)
+		if books.Deciding() == nil {
+			t.Error("does not decide again")
+		}
+		cancel()
+		<-ended
+		for _, line := range []string{"cannot be renewed", "is renewed again", "cannot be written", "are written again"} {
+			if n := strings.Count(log.String(), line); n > 1 || n == 0 && strings.Contains(line, "renewed") {
+				t.Errorf("%d times %q in\n%s", n, line, log)
+			}
+		}
+	})
+}
+
+// Losing this means that a balance is spent again at each deadline while what it
+// was spent on lies in the journal.
+func TestBooksExpireBehindTheJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, end := &hanging{}, ledger.End{Journal: deskJournal, Seq: 1}
+		books := lend(t, h, &bytes.Buffer{})
+		books.Follow(func() ledger.End { return end })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); books.Run(ctx) }()
+		promises := func() int { return books.Book().Check(time.Now(), time.Hour).Promises }
+		aPromise(t, books.Book())
+		time.Sleep(30 * time.Second)
+		if promises() != 1 {
+			t.Error("a promise was dropped whose OPEN may be on its way")
+		}
+		if _, err := books.Send(ctx, deskJournal, 0, []wal.Entry{{Seq: 1, Kind: wal.Progress, At: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if promises() != 0 {
+			t.Error("a promise that nobody opened stays")
+		}
+		cancel()
+		<-ended
+	})
+}
+
+// Losing this means that a process which starts, or takes the ledger over, with a
+// backlog in its journal lets what lies there be spent once more.
+func TestBooksDecideOnceTheyHaveTheJournal(t *testing.T) {
+	d := openDesk(t)
+	end := wal.Seq(2)
+	d.books.Follow(func() ledger.End { return ledger.End{Journal: deskJournal, Seq: uint64(end)} })
+	send := func(n byte, first wal.Seq) {
+		t.Helper()
+		if _, err := d.books.Send(t.Context(), deskJournal, first-1, d.life(n, first, nil, sluice.OutcomeComplete)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.books.Deciding() != nil || d.books.Book() == nil {
+		t.Error("decides before the journal is applied")
+	}
+	send(1, 1)
+	end = 4 // entries of requests that it has decided on do not count
+	if d.books.Deciding() == nil {
+		t.Error("does not decide when the journal is applied")
+	}
+	if err := d.books.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.books.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d.books.Deciding() != nil {
+		t.Error("decides on what another time has left in the journal")
+	}
+	send(2, 3)
+	if d.books.Deciding() == nil {
+		t.Error("does not decide when it has caught up")
+	}
+}
+
+// Losing this means that one failure fills the log, line by line and twice.
+func TestBooksTellOfAFailureOnce(t *testing.T) {
+	d := openDesk(t)
+	d.broken = errors.New("the disk is gone")
+	for range 5 {
+		_, err := d.books.Send(t.Context(), deskJournal, 0, d.life(1, 1, nil, sluice.OutcomeComplete))
+		if err == nil || strings.Contains(err.Error(), "the disk is gone") {
+			t.Errorf("got %v", err)
+		}
+		d.pass(time.Minute)
+	}
+	d.broken = nil
+	if _, err := d.books.Send(t.Context(), deskJournal, 0, d.life(1, 1, nil, sluice.OutcomeComplete)); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"the disk is gone", "are written again"} {
+		if n := strings.Count(d.log.String(), line); n != 1 {
+			t.Errorf("%d times %q in\n%s", n, line, &d.log)
+		}
+	}
+}
