@@ -130,7 +130,7 @@ func TestFeaturesShowTheMatrix(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(page)) {
-			if strings.HasPrefix(line, "| ") && strings.Contains(line, " passed") && strings.Count(line, "|") == 8 {
+			if strings.HasPrefix(line, "| ") && strings.Count(line, " passed") > 3 {
 				found = append(found, line)
 			}
 		}
