@@ -31,8 +31,12 @@ func (e *exchange) present(a *attempt) (more bool, err error) {
 	e.x.Origin, e.x.TargetStatus, e.x.Response = plugin.OriginTarget, a.status, &a.head
 	e.failure = nil // of attempts that another target mended
 	e.money.noted = a.reached
-	if e.chain.HasBodyFilter() && !bodyless(e.x.Request.Method, a.head.Status) {
+	switch {
+	case bodyless(e.x.Request.Method, a.head.Status):
+	case e.chain.HasBodyFilter():
 		a.head.ContentLength = -1
+	case a.ended && !isEventStream(&a.head.Fields):
+		a.head.ContentLength = int64(len(a.first)) // one write, where chunks take two
 	}
 	e.decorate(&a.head.Fields)
 	if err := e.chain.HeaderFilter(&e.x); err != nil {
