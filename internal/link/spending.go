@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -13,7 +14,8 @@ type SpendingConfig struct {
 	// Limits decides everything but the money; required.
 	Limits sluice.Admission
 	// Book returns the ledger in memory, or nil while this process does not own
-	// one; required, and called for every hold.
+	// one, or it lacks what was journaled before; required, and called for every
+	// hold.
 	Book func() *ledger.Book
 	// TopUpURL is where a client whose balance is short is sent; empty tells it
 	// of none.
@@ -25,31 +27,58 @@ type SpendingConfig struct {
 // Spending is the Admission port of a process that has the ledger: it sets the
 // hold aside in the ledger's memory and leaves limits to another admission. It
 // is safe for concurrent use and waits for no disk and no network.
-type Spending struct{ cfg SpendingConfig }
+type Spending struct {
+	cfg SpendingConfig
+	mu  sync.Mutex
+	// unlimited are running requests whose spending has no limit: they are as many
+	// as requests run, and no ledger has to know them.
+	unlimited map[sluice.RequestID]struct{}
+}
 
 var _ sluice.Admission = (*Spending)(nil)
 
 // NewSpending returns an admission that keeps balances.
-func NewSpending(cfg SpendingConfig) *Spending { return &Spending{cfg} }
+func NewSpending(cfg SpendingConfig) *Spending {
+	return &Spending{cfg: cfg, unlimited: map[sluice.RequestID]struct{}{}}
+}
 
 // Admit implements [sluice.Admission]: the hold first, then the limits; a limit
 // that refuses gives the hold back. Without a ledger only spending without a
 // limit is admitted, and journaled and posted like every other.
 func (s *Spending) Admit(ctx context.Context, c sluice.Claims) (sluice.Grant, error) {
-	book := s.cfg.Book()
-	if c.Hold == nil || book == nil {
+	hold := c.Hold
+	if hold == nil {
 		return s.cfg.Limits.Admit(ctx, c)
 	}
-	hold := c.Hold
-	if err := book.Hold(*hold, s.cfg.Now()); err != nil {
-		return sluice.Grant{}, s.refusal(err)
+	book, free := s.cfg.Book(), unlimited(hold)
+	switch {
+	case book == nil && !free:
+		return sluice.Grant{}, sluice.Errorf(sluice.CodeUnavailable, "the balance of %s cannot be decided on now: this process does not have the ledger, or it has not caught up with its journal", hold.Wallet).After(1)
+	case book != nil:
+		if err := book.Hold(*hold, s.cfg.Now()); err != nil {
+			return sluice.Grant{}, s.refusal(err)
+		}
 	}
-	c.Hold = nil // kept here: who counts limits has nothing to say to it
+	c.Hold = nil // decided here: who counts limits has nothing to say to it
 	grant, err := s.cfg.Limits.Admit(ctx, c)
-	if err != nil {
+	switch {
+	case err != nil && book != nil:
 		book.Release(hold.Request)
+	case err == nil && free:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unlimited[hold.Request] = struct{}{}
 	}
 	return grant, err
+}
+
+// ended forgets a request.
+func (s *Spending) ended(g sluice.Grant) {
+	if id, err := sluice.ParseRequestID(g.RequestID); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.unlimited, id)
+	}
 }
 
 // refusal tells a client whose balance is short where to top up.
@@ -60,9 +89,16 @@ func (s *Spending) refusal(err error) error {
 	return sluice.AsError(err).With("top_up_url", s.cfg.TopUpURL)
 }
 
-// Extend implements [sluice.Admission]. While this process has lost its ledger,
-// nothing more is promised: [sluice.CodeUnavailable].
+// Extend implements [sluice.Admission]. Spending without a limit needs no ledger,
+// and whichever there is now need not know of it. While this process has lost its
+// ledger, nothing else is promised more: [sluice.CodeUnavailable].
 func (s *Spending) Extend(_ context.Context, id sluice.RequestID, total sluice.Nanos) error {
+	s.mu.Lock()
+	_, free := s.unlimited[id]
+	s.mu.Unlock()
+	if free {
+		return nil
+	}
 	book := s.cfg.Book()
 	if book == nil {
 		return sluice.Errorf(sluice.CodeUnavailable, "this process does not have the ledger now").After(1)
@@ -72,11 +108,13 @@ func (s *Spending) Extend(_ context.Context, id sluice.RequestID, total sluice.N
 
 // Settle implements [sluice.Admission].
 func (s *Spending) Settle(ctx context.Context, g sluice.Grant, tokens int64) error {
+	s.ended(g)
 	return s.cfg.Limits.Settle(ctx, g, tokens)
 }
 
 // Release implements [sluice.Admission].
 func (s *Spending) Release(ctx context.Context, g sluice.Grant) error {
+	s.ended(g)
 	if book := s.cfg.Book(); book != nil {
 		if id, err := sluice.ParseRequestID(g.RequestID); err == nil {
 			book.Release(id)

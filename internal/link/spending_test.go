@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestShortBalanceSaysWhereToTopUp(t *testing.T) {
 func TestSpendingWithoutTheLedger(t *testing.T) {
 	s := newSpending(nil)
 	_, err := s.Admit(t.Context(), sluice.Claims{RequestID: spendingID(1).String(), Hold: aHold(1, 1, 0)})
-	if sluice.CodeOf(err) != sluice.CodeUnavailable || sluice.AsError(err).RetryAfter == 0 {
+	if sluice.CodeOf(err) != sluice.CodeUnavailable || sluice.AsError(err).RetryAfter == 0 || !strings.Contains(err.Error(), "caught up") {
 		t.Errorf("spending with a limit: %v", err)
 	}
 	grant, err := s.Admit(t.Context(), sluice.Claims{RequestID: spendingID(2).String(), Hold: aHold(2, 1, sluice.NoFloor)})
@@ -108,6 +109,38 @@ func TestSpendingWithoutTheLedger(t *testing.T) {
 		t.Errorf("an extension: %v", err)
 	}
 	must(t, s.Release(t.Context(), grant))
+}
+
+// Losing this means that an answer which has no limit is cut off because the
+// ledger has changed hands while it ran.
+func TestUnlimitedIsExtendedWithAnyLedger(t *testing.T) {
+	none, first, second := (*book.Book)(nil), book.NewBook(book.Config{}), book.NewBook(book.Config{})
+	var now *book.Book
+	clock := func() time.Time { return time.Unix(1_900_000_000, 0) }
+	s := link.NewSpending(link.SpendingConfig{Limits: link.NewLocal(link.LocalConfig{Now: clock}), Book: func() *book.Book { return now }, Now: clock})
+	for n, began := range []*book.Book{none, first} {
+		now = began
+		id := byte(10 * n)
+		grant, err := s.Admit(t.Context(), sluice.Claims{RequestID: spendingID(id).String(), Hold: aHold(id, 1, sluice.NoFloor)})
+		must(t, err)
+		for _, now = range []*book.Book{none, first, second} {
+			if err := s.Extend(t.Context(), spendingID(id), 1<<40); err != nil {
+				t.Errorf("an extension without a limit: %v", err)
+			}
+		}
+		must(t, s.Settle(t.Context(), grant, 0))
+		if err := s.Extend(t.Context(), spendingID(id), 1<<41); now == nil || err == nil {
+			t.Error("what has ended is remembered")
+		}
+	}
+	now = first
+	limited, err := s.Admit(t.Context(), sluice.Claims{RequestID: spendingID(30).String(), Hold: aHold(30, 1, -100)})
+	must(t, err)
+	now = second
+	if err := s.Extend(t.Context(), spendingID(30), 2); err == nil {
+		t.Error("a ledger extended what it does not hold")
+	}
+	must(t, s.Release(t.Context(), limited))
 }
 
 // Losing this means that deciding about money costs memory for each request,
