@@ -54,6 +54,9 @@ type Payment struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Request is what a refund gives back the charge of.
 	Request RequestID `json:"request_id,omitzero"`
+	// Grant is the id of the grant that an adjustment below zero takes back, all
+	// that is left of it when it has no amount.
+	Grant string `json:"grant,omitempty" maxLength:"64"`
 	// Note says what it is for, for people and the audit log.
 	Note string `json:"note,omitempty" maxLength:"500"`
 	// Wallet is the account of the wallet that was credited, or owns the grant.
@@ -92,7 +95,8 @@ func (p *Payment) TransferID() TransferID { return NewTransferID(p.ID, string(p.
 
 // PaymentQuery selects payments, newest first.
 type PaymentQuery struct {
-	// WalletOwner keeps those of one wallet; Tenant "*" those of every tenant.
+	// WalletOwner keeps those of one owner's wallets: a tenant's without those of
+	// its users and keys. Tenant "*" keeps all, for platform admins.
 	WalletOwner
 	Kind   PaymentKind
 	Cursor string

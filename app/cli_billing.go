@@ -259,6 +259,32 @@ func newBillingGrant(conn *connection) *cobra.Command {
 	}
 	flags.addWallet(cmd)
 	cmd.Flags().StringVar(&flags.expires, "expires", "", "the `time` at which the rest is gone, as in RFC 3339")
+	cmd.AddCommand(newGrantRevoke(conn))
+	return cmd
+}
+
+func newGrantRevoke(conn *connection) *cobra.Command {
+	var flags paymentFlags
+	var amount string
+	cmd := &cobra.Command{
+		Use: "revoke <grant id>", Short: "Take back what is left of a grant", Args: cobra.ExactArgs(1),
+		Long: "Takes back what is left of a grant, or with --amount a part of it. What requests in progress hold of it stays until they end.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := flags.payment(conn, amount)
+			if err != nil {
+				return err
+			}
+			p.WalletOwner, p.Grant, p.Amount = sluice.WalletOwner{}, args[0], -p.Amount // the grant says whose it is
+			c, err := conn.dial()
+			if err != nil {
+				return err
+			}
+			out, created, err := c.Adjust(cmd.Context(), p, sluice.WriteOptions{DryRun: flags.dryRun})
+			return printPaid(conn, out, created, flags.dryRun, err)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&amount, "amount", "", "a part of the grant; all that is left when left out")
 	return cmd
 }
 

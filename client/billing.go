@@ -89,7 +89,8 @@ func (c *Client) Refund(ctx context.Context, p sluice.Payment, opts sluice.Write
 	return c.pay(ctx, "refunds", p, opts)
 }
 
-// Adjust corrects a wallet, up or down. Platform admins only.
+// Adjust corrects a wallet, up or down; one that names a grant takes back what is
+// left of it. Platform admins only.
 func (c *Client) Adjust(ctx context.Context, p sluice.Payment, opts sluice.WriteOptions) (out sluice.Payment, created bool, err error) {
 	return c.pay(ctx, "adjustments", p, opts)
 }

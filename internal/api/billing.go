@@ -52,7 +52,7 @@ func (s *server) registerBilling() {
 	register(s, operation{id: "list-grants", method: http.MethodGet, path: billingPath + "grants", tag: "billing",
 		summary: "List the grants of a wallet, newest first", description: "What is left of them is in the balance."}, listGrants)
 	register(s, operation{id: "list-payments", method: http.MethodGet, path: billingPath + "payments", tag: "billing",
-		summary: "List top-ups, grants, redemptions, refunds and adjustments, newest first"}, listPayments)
+		summary: "List top-ups, grants, redemptions, refunds and adjustments of a wallet, newest first", description: "Those of its users and keys are theirs; tenant=* lists all of every tenant, for platform admins."}, listPayments)
 	s.registerPayments()
 	s.registerCodes()
 }
@@ -73,7 +73,7 @@ func (s *server) registerPayments() {
 			sluice.Payment{ID: "welcome-acme", WalletOwner: acme, Amount: 5 * sluice.NanosPerUnit, Asset: "USD", ExpiresAt: expires}, (*control.Session).Grant},
 		{"create-refund", "refunds", "Give back what a request was charged", "To the wallet that paid, in its asset: send request_id, and amount for a part of what is left. All refunds together never exceed the charge. " + once,
 			sluice.Payment{ID: "ticket-4711", Request: sluice.RequestID{1, 0x9c, 0xa9, 0x45, 0x0a, 0x7b, 0x7a, 0xbc, 0x8d, 0xef, 1, 0x23, 0x45, 0x67, 0x89, 0xab}, Amount: 1_250_000, Note: "answer was cut"}, (*control.Session).Refund},
-		{"create-adjustment", "adjustments", "Correct a wallet, up or down", "An amount below zero takes money out: for what was paid back outside, or entered wrongly. It never takes a wallet below what its owner's terms allow. " + once,
+		{"create-adjustment", "adjustments", "Correct a wallet, up or down", "An amount below zero takes money out: for what was paid back outside, or entered wrongly. It never takes a wallet below what its owner's terms allow. One that names a grant takes back what is left of it, or with an amount a part: send grant and amount alone. " + once,
 			sluice.Payment{ID: "invoice-2026-017-void", WalletOwner: acme, Amount: -25 * sluice.NanosPerUnit, Asset: "USD", Note: "entered twice"}, (*control.Session).Adjust},
 	} {
 		register(s, operation{id: p.id, method: http.MethodPost, path: billingPath + p.path, tag: "billing", upsert: true, summary: p.summary, description: p.description,
@@ -95,7 +95,7 @@ func paymentErrors(id string) []sluice.Code {
 	case "create-refund":
 		codes = append(codes, sluice.CodeNotFound)
 	case "create-adjustment":
-		codes = append(codes, sluice.CodeInsufficientBalance)
+		codes = append(codes, sluice.CodeNotFound, sluice.CodeInsufficientBalance)
 	}
 	return codes
 }

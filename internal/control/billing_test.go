@@ -1,8 +1,12 @@
 package control_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -155,6 +159,184 @@ func TestWhoeverTakesTheLedgerCompletesPayments(t *testing.T) {
 	must(t, p.CompleteDue(t.Context()))
 	if b, _ := books.Book().Balance(sluice.TenantWallet("acme", "USD")); b.Posted != usd {
 		t.Errorf("the wallet has %s", b.Posted)
+	}
+}
+
+// Lost if it fails: who got a grant can never be deleted, or a grant is taken back
+// twice, or more of it than is left.
+func TestGrantsAreTakenBack(t *testing.T) {
+	p, books, root := shakyPlane(t)
+	none := sluice.WriteOptions{}
+	acme := sluice.WalletOwner{Tenant: "acme"}
+	_, _, err := root.Grant(t.Context(), sluice.Payment{ID: "g-1", WalletOwner: acme, Amount: 5 * usd, Asset: "USD"}, none)
+	must(t, err)
+	err = p.system().Tenants().Delete(t.Context(), "acme", "acme", none)
+	if wants(t, err, sluice.CodeConflict, "deleting who has a grant"); !strings.Contains(fmt.Sprint(err), `names the grant "g-1"`) {
+		t.Errorf("nobody says how to settle it: %v", err)
+	}
+	request := sluice.RequestID{7}
+	hold := sluice.Hold{Request: request, Wallet: sluice.TenantWallet("acme", "USD"), Amount: usd, Deadline: p.clock.Now().Add(maxGuessing)}
+	must(t, books.Book().Hold(hold, p.clock.Now()))
+	take := func(id string, amount sluice.Nanos) (sluice.Payment, bool, error) {
+		return root.Adjust(t.Context(), sluice.Payment{ID: id, Grant: "g-1", Amount: amount}, none)
+	}
+	_, _, err = take("r-0", -5*usd)
+	if wants(t, err, sluice.CodeConflict, "what a request holds"); sluice.AsError(err).Details["held"] != "1" {
+		t.Errorf("the details are %v", sluice.AsError(err).Details)
+	}
+	for i, want := range []sluice.Nanos{-usd, -3 * usd} {
+		for _, first := range []bool{true, false} {
+			out, created, err := take(fmt.Sprint("r-", i), []sluice.Nanos{-usd, 0}[i])
+			if err != nil || created != first || out.Amount != want || out.Tenant != "acme" || out.Asset != "USD" {
+				t.Errorf("taken back: %+v, created %t, %v", out, created, err)
+			}
+		}
+	}
+	_, _, err = take("r-0", 0)
+	must(t, err)
+	_, _, err = take("r-2", 0)
+	wants(t, err, sluice.CodeConflict, "nothing is left but what is held")
+	books.Book().Release(hold.Request)
+	_, _, err = take("r-2", 0)
+	must(t, err)
+	for field, wrong := range map[string]sluice.Payment{
+		"/grant": {ID: "w", Grant: "g-1", WalletOwner: acme}, "/amount": {ID: "w", Grant: "g-1", Amount: 1}, "/id": {Grant: "g-1"},
+	} {
+		if _, _, err := root.Adjust(t.Context(), wrong, none); sluice.CodeOf(err) != sluice.CodeInvalidRequest || sluice.AsError(err).Field != field {
+			t.Errorf("%+v answers %v", wrong, err)
+		}
+	}
+	_, _, err = root.Adjust(t.Context(), sluice.Payment{ID: "w", Grant: "g-2"}, none)
+	wants(t, err, sluice.CodeNotFound, "a grant that does not exist")
+	_, _, err = root.TopUp(t.Context(), sluice.Payment{ID: "w", WalletOwner: acme, Asset: "USD", Amount: 1, Grant: "g-1"}, none)
+	wants(t, err, sluice.CodeInvalidRequest, "a top-up of a grant")
+	if b, _ := books.Book().Balance(sluice.HouseAccount(sluice.AccountPromotion, "USD")); b.Posted != 0 {
+		t.Errorf("the promotion gave %s away", -b.Posted)
+	}
+	must(t, p.system().Tenants().Delete(t.Context(), "acme", "acme", none))
+}
+
+// charged has the ledger charge a wallet for a request.
+func (p *plane) charged(request sluice.RequestID, wallet sluice.AccountID, charge sluice.Nanos) {
+	p.t.Helper()
+	hold := sluice.Hold{Request: request, Wallet: wallet, Amount: charge, Deadline: p.clock.Now().Add(maxGuessing)}
+	must(p.t, p.books.Book().Hold(hold, p.clock.Now()))
+	_, err := p.books.Receive(p.t.Context(), "gw-"+request.String(), 0, []ledger.Fact{{Seq: 1, Hold: &hold},
+		{Seq: 2, Posting: &sluice.Posting{Request: request, Attempt: 1, Final: true, Outcome: sluice.OutcomeComplete, Wallet: wallet, Charge: charge}}})
+	must(p.t, err)
+}
+
+// Lost if it fails: nobody can give back what a key or user paid that is gone, or
+// it waits for a stranger of the same name.
+func TestRefundsOutliveWhoPaid(t *testing.T) {
+	p, _, root := shakyPlane(t)
+	none := sluice.WriteOptions{}
+	dev := p.user("acme", "dev", sluice.RoleDeveloper)
+	key, err := p.As(dev).Keys().Create(t.Context(), sluice.Key{Meta: sluice.Meta{Name: "mine"}, Wallet: sluice.WalletKey}, none)
+	must(t, err)
+	wallets := []sluice.AccountID{sluice.KeyWallet(key.ID, "USD"), sluice.UserWallet("acme", "dev", "USD")}
+	for i, of := range []sluice.WalletOwner{{Tenant: "acme", Key: "mine"}, {Tenant: "acme", User: "dev"}} {
+		_, _, err := root.TopUp(t.Context(), sluice.Payment{ID: fmt.Sprint("t-", i), WalletOwner: of, Amount: 5 * usd, Asset: "USD"}, none)
+		must(t, err)
+		p.charged(sluice.RequestID{byte(i + 1)}, wallets[i], 5*usd)
+	}
+	part := sluice.Payment{ID: "part", Request: sluice.RequestID{1}, Amount: usd}
+	before, _, err := root.Refund(t.Context(), part, none)
+	must(t, err)
+	if before.Wallet != wallets[0] {
+		t.Errorf("what a key paid went to %s", before.Wallet)
+	}
+	_, _, err = root.Adjust(t.Context(), sluice.Payment{ID: "out", WalletOwner: sluice.WalletOwner{Tenant: "acme", Key: "mine"}, Amount: -usd, Asset: "USD"}, none)
+	must(t, err)
+	must(t, p.system().Keys().Delete(t.Context(), "acme", "mine", none))
+	must(t, p.system().Users().Delete(t.Context(), "acme", "dev", none))
+	again, created, err := root.Refund(t.Context(), part, none)
+	if err != nil || created || again != before {
+		t.Errorf("repeated: %+v, created %t, %v", again, created, err)
+	}
+	for i, want := range []sluice.Nanos{4 * usd, 5 * usd} {
+		out, _, err := root.Refund(t.Context(), sluice.Payment{ID: fmt.Sprint("r-", i), Request: sluice.RequestID{byte(i + 1)}}, none)
+		if err != nil || out.Amount != want || out.Wallet != sluice.TenantWallet("acme", "USD") || out.User != "" || out.Key != "" {
+			t.Errorf("refund %d is %+v, %v", i, out, err)
+		}
+	}
+	_, _, err = root.Adjust(t.Context(), sluice.Payment{ID: "rest", WalletOwner: sluice.WalletOwner{Tenant: "acme"}, Amount: -9 * usd, Asset: "USD"}, none)
+	must(t, err)
+}
+
+// Lost if it fails: a tenant's payments are mixed with those of its users and keys,
+// or the next key of a name shows the payments of the last one.
+func TestPaymentsAreOfOneWallet(t *testing.T) {
+	p, _, root := shakyPlane(t)
+	none := sluice.WriteOptions{}
+	dev := p.As(p.user("acme", "dev", sluice.RoleDeveloper))
+	create := func() {
+		_, err := dev.Keys().Create(t.Context(), sluice.Key{Meta: sluice.Meta{Name: "mine"}, Wallet: sluice.WalletKey}, none)
+		must(t, err)
+	}
+	create()
+	owners := []sluice.WalletOwner{{Tenant: "acme"}, {Tenant: "acme", User: "dev"}, {Tenant: "acme", Key: "mine"}}
+	for i, of := range owners {
+		_, _, err := root.TopUp(t.Context(), sluice.Payment{ID: fmt.Sprint("t-", i), WalletOwner: of, Amount: usd, Asset: "USD"}, none)
+		must(t, err)
+	}
+	for i, of := range owners {
+		page, err := root.Payments(t.Context(), sluice.PaymentQuery{WalletOwner: of})
+		if err != nil || len(page.Items) != 1 || page.Items[0].ID != fmt.Sprint("t-", i) {
+			t.Errorf("%+v has %+v, %v", of, page.Items, err)
+		}
+	}
+	all, err := root.Payments(t.Context(), sluice.PaymentQuery{WalletOwner: sluice.WalletOwner{Tenant: "*"}})
+	if err != nil || len(all.Items) != 3 {
+		t.Errorf("all are %+v, %v", all.Items, err)
+	}
+	_, _, err = root.Adjust(t.Context(), sluice.Payment{ID: "out", WalletOwner: owners[2], Amount: -usd, Asset: "USD"}, none)
+	must(t, err)
+	must(t, dev.Keys().Delete(t.Context(), "", "mine", none))
+	create()
+	page, err := dev.Payments(t.Context(), sluice.PaymentQuery{WalletOwner: owners[2]})
+	if err != nil || len(page.Items) != 0 {
+		t.Errorf("the next key of the name has %+v, %v", page.Items, err)
+	}
+}
+
+// Lost if it fails: a table for a spreadsheet leaves money out, breaks at what
+// people wrote, or cannot be continued.
+func TestTransactionsAsATable(t *testing.T) {
+	p, _, root := shakyPlane(t)
+	acme := sluice.WalletOwner{Tenant: "acme"}
+	for i, note := range []string{"wire, \"late\"", "=1+1"} {
+		_, _, err := root.TopUp(t.Context(), sluice.Payment{ID: fmt.Sprint("t-", i), WalletOwner: acme, Amount: usd + 1, Asset: "USD", Note: note}, sluice.WriteOptions{})
+		must(t, err)
+	}
+	p.charged(sluice.RequestID{1}, sluice.TenantWallet("acme", "USD"), 3)
+	var rows [][]string
+	q := sluice.StatementQuery{WalletOwner: acme, Limit: 3}
+	for pages := 1; ; pages++ {
+		table, next, err := root.TransactionsCSV(t.Context(), q)
+		must(t, err)
+		page, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
+		must(t, err)
+		if strings.Join(page[0], ",") != "booked_at,code,kind,account,posted,held,asset,request_id,payment_id,note,id" {
+			t.Errorf("the header is %v", page[0])
+		}
+		rows = append(rows, page[1:]...)
+		if q.Cursor = next; next == "" {
+			if pages != 2 {
+				t.Errorf("4 lines by 3 are %d pages", pages)
+			}
+			break
+		}
+	}
+	for i, want := range []string{
+		"charge post cust.wallet:acme@USD -0.000000003 -0.000000003 USD " + sluice.RequestID{1}.String() + "  ",
+		"hold pending cust.wallet:acme@USD 0 0.000000003 USD " + sluice.RequestID{1}.String() + "  ",
+		"top_up single cust.wallet:acme@USD 1.000000001 0 USD  t-1 '=1+1",
+		"top_up single cust.wallet:acme@USD 1.000000001 0 USD  t-0 wire, \"late\"",
+	} {
+		if len(rows) != 4 || strings.Join(rows[i][1:10], " ") != want {
+			t.Fatalf("row %d of %q, want %q", i, rows, want)
+		}
 	}
 }
 

@@ -30,10 +30,15 @@ func (s *Session) Grant(ctx context.Context, p sluice.Payment, opts sluice.Write
 
 // Adjust corrects a wallet, up or down: for what was paid back outside, or
 // entered wrongly. It never takes a wallet below what the owner's terms allow:
-// [sluice.CodeInsufficientBalance]. created and other errors as for TopUp.
-// Platform admins only.
+// [sluice.CodeInsufficientBalance]. One that names a grant takes back what is left
+// of it, or with an amount below zero a part: [sluice.CodeNotFound] when there is
+// no such grant, [sluice.CodeConflict] with what is left and held in the details.
+// created and other errors as for TopUp. Platform admins only.
 func (s *Session) Adjust(ctx context.Context, p sluice.Payment, opts sluice.WriteOptions) (out sluice.Payment, created bool, err error) {
 	p.Kind = sluice.PaymentAdjustment
+	if p.Grant != "" {
+		return s.payLeft(ctx, p, opts, checkRevocation, s.agreeRevocation)
+	}
 	return s.pay(ctx, p, opts)
 }
 
@@ -98,6 +103,9 @@ func (s *Session) pay(ctx context.Context, p sluice.Payment, opts sluice.WriteOp
 	if !p.Request.IsZero() {
 		return p, false, sluice.Errorf(sluice.CodeInvalidRequest, "only refunds belong to a request").At("/request_id")
 	}
+	if p.Grant != "" {
+		return p, false, sluice.Errorf(sluice.CodeInvalidRequest, "only adjustments take grants back").At("/grant")
+	}
 	p.ExpiresAt = p.ExpiresAt.UTC().Truncate(time.Microsecond)
 	out, created, err := s.carryOut(ctx, opts.DryRun, func(tx *store.Tx) (payment, error) {
 		owner, err := s.walletOwner(tx, p.WalletOwner)
@@ -111,6 +119,50 @@ func (s *Session) pay(ctx context.Context, p sluice.Payment, opts sluice.WriteOp
 		err = sluice.Errorf(sluice.CodeIdempotency, "the Idempotency-Key was used for another payment").At("Idempotency-Key")
 	}
 	return out, created, err
+}
+
+// payLeft makes a payment whose wallet and asset, and where it names none the
+// amount, follow from what it gives or takes back; check judges it by itself.
+func (s *Session) payLeft(ctx context.Context, p sluice.Payment, opts sluice.WriteOptions, check func(sluice.Payment) error,
+	agree func(*store.Tx, sluice.Payment) (payment, error)) (out sluice.Payment, created bool, err error) {
+	if err := s.authoriseBilling(); err != nil {
+		return p, false, err
+	}
+	keyed, err := s.keyedPayment(&p, opts)
+	if err != nil {
+		return p, false, err
+	}
+	if err := check(p); err != nil {
+		return p, false, err
+	}
+	out, created, err = s.carryOut(ctx, opts.DryRun, func(tx *store.Tx) (payment, error) {
+		old, _, err := tx.Payment(p.Kind, p.ID)
+		if sluice.CodeOf(err) == sluice.CodeNotFound {
+			return agree(tx, p)
+		}
+		if err != nil {
+			return payment{}, err
+		}
+		return s.agreeAgain(tx, p, old)
+	})
+	if keyed && sluice.CodeOf(err) == sluice.CodeConflict && sluice.AsError(err).Details["left"] == nil {
+		err = sluice.Errorf(sluice.CodeIdempotency, "the Idempotency-Key was used for another payment").At("Idempotency-Key")
+	}
+	return out, created, err
+}
+
+// agreeAgain compares what is asked for with what was made under the id before,
+// in what a client says of such a payment.
+func (s *Session) agreeAgain(tx *store.Tx, p, old sluice.Payment) (payment, error) {
+	p.WalletOwner, p.Wallet, p.Asset = old.WalletOwner, old.Wallet, old.Asset
+	if p.Amount == 0 {
+		p.Amount = old.Amount
+	}
+	floor, err := floorOf(tx, p.WalletOwner, p.Asset)
+	if err != nil {
+		return payment{}, err
+	}
+	return s.agree(tx, payment{Payment: p, floor: floor})
 }
 
 // keyedPayment gives a payment without an id one that is derived from the
@@ -175,6 +227,8 @@ func differentPayment(was, is sluice.Payment) string {
 		return "/expires_at"
 	case was.Request != is.Request:
 		return "/request_id"
+	case was.Grant != is.Grant:
+		return "/grant"
 	case was.Note != is.Note:
 		return "/note"
 	}

@@ -8,27 +8,14 @@ import (
 )
 
 // Refund gives back what a request was charged, or a part of it, to the wallet
-// that paid; an amount of 0 gives back what is left. All refunds of a request
+// that paid, or to that of the tenant when its user or key was deleted; an amount
+// of 0 gives back what is left. All refunds of a request
 // together never exceed its charge: [sluice.CodeConflict] with what is left in
 // the details. A request that was charged nothing is [sluice.CodeNotFound].
 // created and other errors as for [Session.TopUp]. Platform admins only.
 func (s *Session) Refund(ctx context.Context, p sluice.Payment, opts sluice.WriteOptions) (out sluice.Payment, created bool, err error) {
-	if err := s.authoriseBilling(); err != nil {
-		return p, false, err
-	}
 	p.Kind = sluice.PaymentRefund
-	keyed, err := s.keyedPayment(&p, opts)
-	if err != nil {
-		return p, false, err
-	}
-	if err := checkRefund(p); err != nil {
-		return p, false, err
-	}
-	out, created, err = s.carryOut(ctx, opts.DryRun, func(tx *store.Tx) (payment, error) { return s.agreeRefund(tx, p) })
-	if keyed && sluice.CodeOf(err) == sluice.CodeConflict && sluice.AsError(err).Field != "/amount" {
-		err = sluice.Errorf(sluice.CodeIdempotency, "the Idempotency-Key was used for another payment").At("Idempotency-Key")
-	}
-	return out, created, err
+	return s.payLeft(ctx, p, opts, checkRefund, s.agreeRefund)
 }
 
 // checkRefund judges what is asked for by itself. The request says which wallet
@@ -37,7 +24,7 @@ func checkRefund(p sluice.Payment) error {
 	switch {
 	case p.Request.IsZero():
 		return sluice.Errorf(sluice.CodeInvalidRequest, "a refund needs the id of the request").At("/request_id")
-	case p.Tenant != "" || p.User != "" || p.Key != "" || p.Asset != "" || !p.ExpiresAt.IsZero():
+	case p.Tenant != "" || p.User != "" || p.Key != "" || p.Asset != "" || p.Grant != "" || !p.ExpiresAt.IsZero():
 		return sluice.Errorf(sluice.CodeInvalidRequest, "a refund goes to the wallet that paid, in its asset; send request_id and amount alone").At("/request_id")
 	}
 	if p.Asset = "USD"; p.Amount == 0 {
@@ -54,16 +41,6 @@ func (s *Session) agreeRefund(tx *store.Tx, p sluice.Payment) (payment, error) {
 		return payment{}, err
 	}
 	p.WalletOwner, p.Wallet, p.Asset = paid.owner, paid.wallet, paid.wallet.Asset()
-	old, _, err := tx.Payment(p.Kind, p.ID)
-	if err == nil {
-		if p.Amount == 0 {
-			p.Amount = old.Amount
-		}
-		return s.agree(tx, payment{Payment: p, floor: paid.floor})
-	}
-	if sluice.CodeOf(err) != sluice.CodeNotFound {
-		return payment{}, err
-	}
 	refunded, err := tx.Refunded(p.Request)
 	if err != nil {
 		return payment{}, err
@@ -79,7 +56,7 @@ func (s *Session) agreeRefund(tx *store.Tx, p sluice.Payment) (payment, error) {
 	return s.agree(tx, payment{Payment: p, floor: paid.floor})
 }
 
-// charge is what a request was charged, and who paid.
+// charge is what a request was charged, and who gets it back.
 type charge struct {
 	owner  sluice.WalletOwner
 	wallet sluice.AccountID
@@ -110,13 +87,26 @@ func chargeOf(tx *store.Tx, request sluice.RequestID) (c charge, err error) {
 	if c.wallet == "" {
 		return c, sluice.Errorf(sluice.CodeNotFound, "no request %s was charged", request).At("/request_id")
 	}
-	account, err := tx.Account(c.wallet)
-	if err != nil {
+	if c.owner, c.wallet, err = receiver(tx, c.wallet); err != nil {
 		return c, err
 	}
-	c.floor = account.Floor
-	c.owner, err = ownerOf(tx, c.wallet)
+	c.floor, err = floorOf(tx, c.owner, c.wallet.Asset())
 	return c, err
+}
+
+// receiver is whose wallet gets back what another one paid: the same, or the
+// tenant's, when its user or key was deleted.
+func receiver(tx *store.Tx, paid sluice.AccountID) (o sluice.WalletOwner, wallet sluice.AccountID, err error) {
+	if o, err = ownerOf(tx, paid); err != nil {
+		return o, paid, err
+	}
+	if _, err := tx.ByName(sluice.KindTenant, o.Tenant, o.Tenant); err != nil {
+		return o, paid, orMissing(err, sluice.Errorf(sluice.CodeConflict, "the tenant of the wallet that paid was deleted"))
+	}
+	if o.User == "" && o.Key == "" {
+		return o, sluice.TenantWallet(o.Tenant, paid.Asset()), nil
+	}
+	return o, paid, nil
 }
 
 // walletOf is the wallet that an account of a customer belongs to.

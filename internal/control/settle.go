@@ -29,10 +29,13 @@ func (s *Session) settle(ctx context.Context, books Ledger, p payment) (first bo
 func bookPayment(ctx context.Context, books Ledger, p payment) error {
 	accounts := []sluice.Account{{ID: p.Wallet, Asset: p.Asset, Floor: p.floor}}
 	t := sluice.Transfer{ID: p.Transfer, Amount: p.Amount, Kind: sluice.TransferSingle, Code: sluice.TransferCode(p.Kind), Request: p.Request,
-		Credit: p.Wallet, Debit: sluice.HouseAccount(source(p.Kind), p.Asset)}
-	if p.Kind == sluice.PaymentGrant {
+		Credit: p.Wallet, Debit: sluice.HouseAccount(source(&p.Payment), p.Asset)}
+	switch {
+	case p.Kind == sluice.PaymentGrant:
 		t.Credit = sluice.OwnedAccount(sluice.AccountGrant, p.ID, p.Asset)
 		accounts = append(accounts, sluice.Account{ID: t.Credit, Asset: p.Asset, Wallet: p.Wallet, ExpiresAt: p.ExpiresAt})
+	case p.Grant != "":
+		t.Credit = sluice.OwnedAccount(sluice.AccountGrant, p.Grant, p.Asset)
 	}
 	if t.Amount < 0 {
 		t.Amount, t.Debit, t.Credit = -t.Amount, t.Credit, t.Debit
@@ -44,12 +47,12 @@ func bookPayment(ctx context.Context, books Ledger, p payment) error {
 	return err
 }
 
-// source is the account of the house that a kind of payment comes from.
-func source(kind sluice.PaymentKind) sluice.AccountKind {
-	switch kind {
-	case sluice.PaymentGrant, sluice.PaymentRedemption:
+// source is the account of the house that a payment comes from, or returns to.
+func source(p *sluice.Payment) sluice.AccountKind {
+	switch {
+	case p.Kind == sluice.PaymentGrant, p.Kind == sluice.PaymentRedemption, p.Grant != "":
 		return sluice.AccountPromotion
-	case sluice.PaymentRefund:
+	case p.Kind == sluice.PaymentRefund:
 		return sluice.AccountRevenue
 	}
 	return sluice.AccountCash

@@ -137,32 +137,49 @@ func clipped(s string) string {
 }
 
 // ownerOf reads whose a wallet is from its account's name; see
-// [sluice.TenantWallet] and the others.
+// [sluice.TenantWallet] and the others. What a user or key had that was deleted is
+// its tenant's.
 func ownerOf(tx *store.Tx, wallet sluice.AccountID) (o sluice.WalletOwner, err error) {
-	name, _, _ := strings.Cut(string(wallet), "@")
-	_, owner, _ := strings.Cut(name, ":")
+	owner := wallet.Owner()
 	if id, ok := strings.CutPrefix(owner, "key/"); ok {
-		number, err := strconv.ParseUint(id, 10, 63)
-		if err != nil {
-			return o, sluice.Errorf(sluice.CodeDiscrepancy, "the wallet %s is nobody's", wallet)
-		}
-		key, err := tx.ByID(sluice.KindKey, number)
-		if err != nil {
-			return o, orMissing(err, sluice.Errorf(sluice.CodeConflict, "the key of the wallet was deleted"))
-		}
+		return ownerByKey(tx, wallet, id)
+	}
+	rest, ok := strings.CutPrefix(owner, "user/")
+	if !ok {
+		return sluice.WalletOwner{Tenant: owner}, nil
+	}
+	o.Tenant, o.User, _ = strings.Cut(rest, "/")
+	_, err = tx.ByName(sluice.KindUser, o.Tenant, o.User)
+	if sluice.CodeOf(err) == sluice.CodeNotFound {
+		return sluice.WalletOwner{Tenant: o.Tenant}, nil
+	}
+	return o, err
+}
+
+// ownerByKey reads whose the wallet of a key is. That of one that was deleted was
+// paid by somebody: the payments know its tenant.
+func ownerByKey(tx *store.Tx, wallet sluice.AccountID, id string) (o sluice.WalletOwner, err error) {
+	number, err := strconv.ParseUint(id, 10, 63)
+	if err != nil {
+		return o, sluice.Errorf(sluice.CodeDiscrepancy, "the wallet %s is nobody's", wallet)
+	}
+	key, err := tx.ByID(sluice.KindKey, number)
+	if err == nil {
 		return sluice.WalletOwner{Tenant: key.GetMeta().Tenant, Key: key.GetMeta().Name}, nil
 	}
-	if rest, ok := strings.CutPrefix(owner, "user/"); ok {
-		o.Tenant, o.User, _ = strings.Cut(rest, "/")
-		return o, nil
+	if sluice.CodeOf(err) != sluice.CodeNotFound {
+		return o, err
 	}
-	return sluice.WalletOwner{Tenant: owner}, nil
+	if o.Tenant, err = tx.PaidTenant(wallet); err == nil && o.Tenant == "" {
+		err = sluice.Errorf(sluice.CodeConflict, "the key of the wallet that paid was deleted, and nobody knows whose it was")
+	}
+	return o, err
 }
 
 // guardMoney refuses to delete who still has money, owes some, or has requests in
 // progress: wallets outlive their owners' objects, and a tenant or user of the
-// same name would find what is left in them. An adjustment settles it first; a
-// grant that has not expired counts.
+// same name would find what is left in them. Adjustments settle it first, those of
+// grants by naming them.
 func guardMoney(tx *store.Tx, o sluice.Object) error {
 	owner := ""
 	switch o := o.(type) {
@@ -199,9 +216,17 @@ func guardMoney(tx *store.Tx, o sluice.Object) error {
 	}
 	for _, a := range accounts {
 		if a.Posted != 0 || a.Pending != 0 {
-			return sluice.Errorf(sluice.CodeConflict, "%s still has %s %s, of which %s is held; settle it by an adjustment first", a.ID, a.Posted, a.Asset, a.Pending).
+			return sluice.Errorf(sluice.CodeConflict, "%s still has %s %s, of which %s is held; settle it by %s first", a.ID, a.Posted, a.Asset, a.Pending, remedy(a.ID)).
 				With("account", string(a.ID)).With("posted", a.Posted.String()).With("held", a.Pending.String())
 		}
 	}
 	return nil
+}
+
+// remedy says what brings an account to zero.
+func remedy(id sluice.AccountID) string {
+	if id.Kind() == sluice.AccountGrant {
+		return "an adjustment that names the grant " + strconv.Quote(id.Owner())
+	}
+	return "an adjustment"
 }
