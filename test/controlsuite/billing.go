@@ -326,6 +326,54 @@ func refunds(t *testing.T, w *World, open Opener) {
 	}
 }
 
+// usageAgreesWithTheLedger would put another sum on a bill than what was charged.
+func usageAgreesWithTheLedger(t *testing.T, w *World, open Opener) {
+	f := open(t, w, Root)
+	_, _, err := f.TopUp(ctx(t), paid("t-1", 1000*usd), sluice.WriteOptions{})
+	must(t, err)
+	_, _, err = f.Grant(ctx(t), paid("g-1", 10*usd), sluice.WriteOptions{})
+	must(t, err)
+	var records []sluice.Record
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 25 { // of a hold of 3: some cost nothing, some all of it, some more
+		request := sluice.RequestID{6: 0x70, 8: 0x80, 15: byte(i)}
+		for b, ms := 5, at.Add(time.Duration(i)*time.Hour).UnixMilli(); b >= 0; b, ms = b-1, ms>>8 {
+			request[b] = byte(ms)
+		}
+		cost := sluice.Nanos(i) * 166_666_667
+		settled(t, w, request, cost)
+		records = append(records, sluice.Record{ID: request.String(), Time: request.Time(), Tenant: "acme", User: "dev", Model: fmt.Sprint("m", i%3),
+			Outcome: sluice.OutcomeComplete, Cost: sluice.Money{Amount: cost, Asset: "USD"}})
+	}
+	must(t, w.DB.InsertRecords(ctx(t), records))
+	rows, err := f.BilledUsage(ctx(t), sluice.BilledUsageQuery{Bucket: "day", UsageQuery: sluice.UsageQuery{GroupBy: []string{"model"},
+		RecordQuery: sluice.RecordQuery{Tenant: "acme", From: at, To: at.AddDate(0, 0, 2)}}})
+	must(t, err)
+	billed := sluice.Nanos(0)
+	for _, r := range rows {
+		for _, c := range r.Cost {
+			billed += c.Amount
+		}
+	}
+	spent := sluice.Nanos(0)
+	for q := (sluice.StatementQuery{WalletOwner: sluice.WalletOwner{Tenant: "acme"}}); ; {
+		page, err := f.Transactions(ctx(t), q)
+		must(t, err)
+		for _, l := range page.Items {
+			if !l.Request.IsZero() {
+				spent -= l.Posted
+			}
+		}
+		if q.Cursor = page.Next; page.Next == "" {
+			break
+		}
+	}
+	if len(rows) != 4 || billed != 300*166_666_667 || spent != billed {
+		t.Errorf("%d rows bill %s, the ledger took %s", len(rows), billed, spent)
+	}
+	wantAvailable(t, f, 1010*usd-billed)
+}
+
 // moneyIsPrivate would show wallets to strangers, or let those who spend fill them.
 func moneyIsPrivate(t *testing.T, w *World, open Opener) {
 	f, boss, dev, reader, other := open(t, w, Root), open(t, w, AcmeAdmin), open(t, w, AcmeDev), open(t, w, AcmeReader), open(t, w, OtherAdmin)

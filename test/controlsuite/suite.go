@@ -37,6 +37,7 @@ func Run(t *testing.T, open Opener) {
 		"a payment's mistakes are named":        paymentMistakes,
 		"a code is redeemed once":               codesOnce,
 		"a refund never exceeds the charge":     refunds,
+		"usage agrees with the ledger":          usageAgreesWithTheLedger,
 		"money is whose it is":                  moneyIsPrivate,
 		"usage is billed by time":               billedUsage,
 	} {
