@@ -37,7 +37,7 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 		return err
 	}
 	c.books = worker.NewBooks(worker.BooksConfig{
-		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return ownLedger(ctx, c.store, owner, c.anomaly) },
+		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return c.ownLedger(ctx, owner) },
 		Verify: func(ctx context.Context) (int, []ledger.Violation, error) { return proveLedger(ctx, c.store) },
 		Alarm:  c.alarm, Now: time.Now, Log: c.log,
 	})
@@ -47,6 +47,16 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 	}
 	c.log.Warn("another process keeps the ledger; spending with a limit waits until this one has it")
 	return nil
+}
+
+// ownLedger takes the ledger of this process. One in a file needs no lease, and no
+// write each second: the lock on the data folder says whose it is.
+func (c *controlRole) ownLedger(ctx context.Context, owner string) (*worker.Owned, error) {
+	owned, err := ownLedger(ctx, c.store, owner, c.anomaly)
+	if err == nil && c.PostgresDSN == "" {
+		owned.Lease, owned.Renew = 0, nil
+	}
+	return owned, err
 }
 
 // ownLedger takes the ledger of a database and loads it; anomalies are told.
@@ -61,7 +71,7 @@ func ownLedger(ctx context.Context, db *store.DB, owner string, tell func(ledger
 		return nil, errors.Join(err, kept.Yield(ctx))
 	}
 	return &worker.Owned{
-		Book: book, Poster: poster, Close: kept.Yield,
+		Book: book, Poster: poster, Close: kept.Yield, Lease: ledgerLease,
 		Renew: func(ctx context.Context) error { return kept.Renew(ctx, ledgerLease) },
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice/internal/journal"
+	"github.com/sluicegate/sluice/internal/ledger"
 )
 
 // journalFolder is where a process with a gateway keeps its journal, in the data
@@ -53,6 +54,15 @@ func openCosts(h *host, books journal.Transport) (*costs, error) {
 			"folder", folder, "id", id, "ends", end.String(), "books", applied.String())
 	}
 	return c, nil
+}
+
+// end is where the journal ends now, whether durable or not.
+func (c *costs) end() ledger.End {
+	s := c.journal.Stats()
+	if s.Buffered == 0 {
+		s.Last = s.Synced // a process that has written nothing yet has numbered nothing
+	}
+	return ledger.End{Journal: c.journal.ID(), Seq: uint64(s.Last)}
 }
 
 // ship brings what is durable to the books, within a deadline. The books may be

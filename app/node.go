@@ -60,18 +60,24 @@ func (n *node) open(ctx context.Context) (err error) {
 	return err
 }
 
-// openCosts opens the journal. Books in the same process take what it has before
-// the first request, so that their balances are those of all that was admitted.
+// openCosts opens the journal. Books in the same process take what it has, before
+// the first request if they can: until they have it, their balances are not those
+// of all that was admitted, and spending with a limit waits.
 func (n *node) openCosts(ctx context.Context) (err error) {
 	n.progress.step("journal")
 	books, err := n.books()
 	if err != nil {
 		return err
 	}
-	if n.costs, err = openCosts(n.host, books); err == nil && n.control != nil {
-		n.costs.ship(ctx)
+	if n.costs, err = openCosts(n.host, books); err != nil || n.control == nil {
+		return err
 	}
-	return err
+	n.control.books.Follow(n.costs.end)
+	n.costs.ship(ctx)
+	if n.control.books.Deciding() == nil {
+		n.log.Warn("spending with a limit waits until this process has the ledger and its journal is booked")
+	}
+	return nil
 }
 
 // books are where the journal of this process goes.
@@ -88,7 +94,7 @@ func (n *node) ports() (gatewayPorts, error) {
 		return remotePorts(n.host)
 	}
 	p, err := embeddedPorts(n.host, link.NewIngest(n.control.store), n.control.board, n.control.statuses)
-	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Book, TopUpURL: n.topUpURL(), Now: time.Now})
+	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Deciding, TopUpURL: n.topUpURL(), Now: time.Now})
 	p.answers = link.NewAnswers(n.control.store, time.Now)
 	return p, err
 }
