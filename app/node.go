@@ -95,8 +95,17 @@ func (n *node) ports() (gatewayPorts, error) {
 	}
 	p, err := embeddedPorts(n.host, link.NewIngest(n.control.store), n.control.board, n.control.statuses)
 	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Deciding, TopUpURL: n.topUpURL(), Now: time.Now})
-	p.answers = link.NewAnswers(n.control.store, time.Now)
+	p.answers = link.NewAnswers(n.answerStore(), time.Now)
 	return p, err
+}
+
+// answerStore is where answers to requests with an Idempotency-Key are kept: in
+// Redis, where there is one, because other gateways then look there, too.
+func (n *node) answerStore() link.AnswerStore {
+	if n.redis != nil {
+		return link.NewRedisAnswers(n.redis, time.Now)
+	}
+	return n.control.store
 }
 
 // start lets control publish, and opens the doors; those of a process with both
