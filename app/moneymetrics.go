@@ -58,6 +58,7 @@ func (c *controlRole) ledgerMetrics() []prometheus.Collector {
 			return 0
 		}),
 		gauge("alarm", "1 when nothing could be booked for an hour.", func() float64 { return oneIf(c.books.Status().Alarmed) }),
+		gauge("broken", "1 when the ledger in memory found itself impossible and this process has to be restarted.", func() float64 { return oneIf(c.books.Status().Broken) }),
 		gauge("full_check_timestamp_seconds", "When the whole ledger was last proven.", func() float64 {
 			if at := c.books.Status().Full.At; !at.IsZero() {
 				return float64(at.Unix())

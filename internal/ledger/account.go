@@ -23,6 +23,9 @@ type account struct {
 	grants []*account
 	// revenue is where a wallet's charges go, once it has been looked up.
 	revenue *account
+	// tally is the book's, round the last check that has seen the account.
+	tally *tally
+	round uint64
 }
 
 // available is what may be held or spent now; below zero while more is used than
@@ -61,10 +64,13 @@ func (a *account) add(n sluice.Nanos) {
 		panic(fmt.Sprintf("ledger: account %s overflows by %s", a.ID, n))
 	}
 	a.Posted = sum
+	if a.tally != nil && a.round == a.tally.round {
+		a.tally.moved[a.Asset] += n
+	}
 }
 
-// assert stops the process when a balance is impossible: going on would charge
-// or give away what nobody can explain.
+// assert breaks the book when a balance is impossible: going on would charge or
+// give away what nobody can explain.
 func (a *account) assert() {
 	if a.Pending < 0 || a.promised < 0 || a.unconfirmed < 0 {
 		panic(fmt.Sprintf("ledger: account %s: pending %s, promised %s, unconfirmed %s", a.ID, a.Pending, a.promised, a.unconfirmed))
@@ -87,9 +93,12 @@ func owner(id sluice.AccountID) string {
 // [sluice.CodeConflict], one of a wallet that neither exists nor comes before it
 // [sluice.CodeNotFound]. Other accounts open themselves. Use [Poster.Open], which
 // commits.
-func (b *Book) Open(accounts ...sluice.Account) error {
+func (b *Book) Open(accounts ...sluice.Account) (err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return err
+	}
 	for i, a := range accounts {
 		if err := b.openable(a, accounts[:i]); err != nil {
 			return err
@@ -181,19 +190,23 @@ func (b *Book) opened(a sluice.Account) *account {
 
 // insert adds an account and ties grants to their wallet.
 func (b *Book) insert(a sluice.Account) *account {
-	acct := &account{Account: a, limit: a.Floor}
+	acct := &account{Account: a, limit: a.Floor, tally: b.tally, round: b.tally.round}
 	b.accounts[a.ID] = acct
 	if wallet := b.accounts[a.Wallet]; wallet != nil && a.ID.Kind() == sluice.AccountGrant {
-		wallet.grants = append(wallet.grants, acct)
-		slices.SortFunc(wallet.grants, compareGrants)
-		b.grants = append(b.grants, acct)
-		slices.SortFunc(b.grants, compareGrants)
+		wallet.grants = place(wallet.grants, acct)
+		b.grants = place(b.grants, acct)
 	}
 	return acct
 }
 
+// place inserts a grant where it belongs.
+func place(grants []*account, g *account) []*account {
+	i, _ := slices.BinarySearchFunc(grants, g, func(x, y *account) int { return compareGrants(&x.Account, &y.Account) })
+	return slices.Insert(grants, i, g)
+}
+
 // compareGrants orders by expiry; what never expires is last.
-func compareGrants(x, y *account) int {
+func compareGrants(x, y *sluice.Account) int {
 	if x.ExpiresAt.IsZero() != y.ExpiresAt.IsZero() {
 		if x.ExpiresAt.IsZero() {
 			return 1

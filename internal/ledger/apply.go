@@ -34,17 +34,18 @@ type Anomaly struct {
 // Apply takes consecutive facts of a journal, the first of which follows after,
 // and returns the journal's position in memory. Facts at or before the position
 // are skipped; when after is beyond it, nothing is applied and the caller goes
-// back to the position. What is made of them waits in the outbox.
+// back to the position. What is made of them waits in the outbox. A book that
+// breaks, or is broken, stays where it is.
 func (b *Book) Apply(journal string, after uint64, facts []Fact, now time.Time) uint64 {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if after > b.applied[journal] {
+	defer b.leave(nil)
+	if b.Broken() != nil || after > b.applied[journal] {
 		return b.applied[journal]
 	}
 	for i := range facts {
 		if facts[i].Seq > b.applied[journal] {
-			b.applied[journal] = facts[i].Seq
 			b.apply(position{journal, facts[i].Seq}, &facts[i], now)
+			b.applied[journal] = facts[i].Seq // behind what it made, or it would be skipped when it comes again
 		}
 	}
 	return b.applied[journal]

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -29,8 +30,16 @@ type Book struct {
 	applied map[string]uint64
 	durable map[string]uint64
 	outbox  []item
+	// past is what was posted on accounts that are forgotten, by asset.
+	past map[string]sluice.Nanos
+	// checking is held by what goes through all accounts slice by slice; tally is
+	// what moved meanwhile.
+	checking sync.Mutex
+	tally    *tally
 	// stalled says that the store did not take the oldest of it.
 	stalled bool
+	// broken is why nothing may happen to the book any more; see Broken.
+	broken atomic.Pointer[sluice.Error]
 }
 
 // settlement is what is remembered of a settled request.
@@ -50,6 +59,7 @@ func NewBook(cfg Config) *Book {
 		settled: newWindow[sluice.RequestID, settlement](cfg.Remember),
 		direct:  newWindow[sluice.TransferID, sluice.Transfer](cfg.Remember),
 		applied: map[string]uint64{}, durable: map[string]uint64{},
+		past: map[string]sluice.Nanos{}, tally: &tally{moved: map[string]sluice.Nanos{}},
 	}
 }
 
@@ -65,15 +75,20 @@ type State struct {
 
 // Load fills an empty book from what a store has. A state that breaks an
 // invariant is [sluice.CodeDiscrepancy], naming the account.
-func (b *Book) Load(s State) error {
+func (b *Book) Load(s State) (err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, grants := range []bool{false, true} { // wallets before their grants
-		for _, a := range s.Accounts {
-			if (a.ID.Kind() == sluice.AccountGrant) == grants {
-				b.insert(a)
-			}
+	defer b.leave(&err)
+	var grants []sluice.Account // after their wallets, and in the order that they are kept in
+	for _, a := range s.Accounts {
+		if a.ID.Kind() == sluice.AccountGrant {
+			grants = append(grants, a)
+		} else {
+			b.insert(a)
 		}
+	}
+	slices.SortFunc(grants, func(x, y sluice.Account) int { return compareGrants(&x, &y) })
+	for _, a := range grants {
+		b.insert(a)
 	}
 	open := map[sluice.AccountID]sluice.Nanos{}
 	for _, t := range s.Pending {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +34,56 @@ type Figures struct {
 // of an asset sum to zero), I3 (pending is the sum of open holds), I4 (no
 // account is below its floor) and I12 (no hold outlives its deadline by more
 // than grace, unless it waits for the store or for a journal; see [Book.Expire]).
+//
+// The lock is held for a slice of accounts at a time, so that requests go on, and
+// once for all holds. What moves between the slices is added to the sums.
 func (b *Book) Check(now time.Time, grace time.Duration) Figures {
+	b.checking.Lock()
+	defer b.checking.Unlock()
+	f := Figures{Sums: map[string]sluice.Nanos{}}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := Figures{Accounts: len(b.accounts), Uncommitted: len(b.outbox), Sums: map[string]sluice.Nanos{}}
-	pending, promised := map[*account]sluice.Nanos{}, map[*account]sluice.Nanos{}
+	b.tally.round++
+	clear(b.tally.moved)
+	b.mu.Unlock()
+	var busy []*account // something is held of them, or was when they were seen
+	b.walk(func(a *account) {
+		if a.round == b.tally.round {
+			return // opened meanwhile: all that is posted on it has moved
+		}
+		a.round = b.tally.round
+		f.Sums[a.Asset] += a.Posted
+		if a.Pending != 0 || a.promised != 0 {
+			busy = append(busy, a)
+		}
+		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
+			f.Violations = append(f.Violations, violation("I4", a.ID, "posted %s less pending %s is below %s", a.Posted, a.Pending, a.Floor))
+		}
+	})
+	b.mu.Lock()
+	b.checkHolds(&f, busy, now, grace)
+	f.Accounts, f.Uncommitted = len(b.accounts), len(b.outbox)
+	for _, more := range []map[string]sluice.Nanos{b.past, b.tally.moved} {
+		for asset, n := range more {
+			f.Sums[asset] += n
+		}
+	}
+	b.mu.Unlock()
+	for asset, sum := range f.Sums {
+		if sum != 0 {
+			f.Violations = append(f.Violations, violation("I1", asset, "all accounts together hold %s", sum))
+		}
+	}
+	sortViolations(f.Violations)
+	return f
+}
+
+// checkHolds compares holds with what their accounts, and others, say is held.
+func (b *Book) checkHolds(f *Figures, busy []*account, now time.Time, grace time.Duration) {
+	type held struct{ pending, promised sluice.Nanos }
+	by := make(map[*account]held, len(busy))
+	for _, a := range busy {
+		by[a] = held{}
+	}
 	for _, h := range b.holds {
 		if h.opened {
 			f.OpenHolds++
@@ -48,29 +94,46 @@ func (b *Book) Check(now time.Time, grace time.Duration) Figures {
 			f.Violations = append(f.Violations, violation("I12", h.Request, "its hold should have expired at %s", h.Deadline.UTC().Format(time.RFC3339)))
 		}
 		for _, l := range h.legs {
+			sums := by[l.from]
 			if l.pending.IsZero() {
-				promised[l.from] += l.amount
+				sums.promised += l.amount
 			} else {
-				pending[l.from] += l.amount
+				sums.pending += l.amount
 			}
+			by[l.from] = sums
 		}
 	}
+	for a, sums := range by {
+		if a.Pending != sums.pending || a.promised != sums.promised {
+			f.Violations = append(f.Violations, violation("I3", a.ID, "pending %s and promised %s, but open holds are %s and %s", a.Pending, a.promised, sums.pending, sums.promised))
+		}
+	}
+}
+
+// tally is what was posted on accounts that a running check has seen already.
+type tally struct {
+	round uint64
+	moved map[string]sluice.Nanos // by asset
+}
+
+// sliceLength is how many accounts are looked at before others get the lock: about
+// 50 us.
+const sliceLength = 128
+
+// walk calls fn for every account that stays, with the lock held, and lets go of
+// it again and again. Accounts that are opened meanwhile may be left out.
+func (b *Book) walk(fn func(*account)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
 	for _, a := range b.accounts {
-		f.Sums[a.Asset] += a.Posted
-		if a.Pending != pending[a] || a.promised != promised[a] {
-			f.Violations = append(f.Violations, violation("I3", a.ID, "pending %s and promised %s, but open holds are %s and %s", a.Pending, a.promised, pending[a], promised[a]))
-		}
-		if a.Floor != sluice.NoFloor && a.Posted-a.Pending < a.Floor {
-			f.Violations = append(f.Violations, violation("I4", a.ID, "posted %s less pending %s is below %s", a.Posted, a.Pending, a.Floor))
-		}
-	}
-	for asset, sum := range f.Sums {
-		if sum != 0 {
-			f.Violations = append(f.Violations, violation("I1", asset, "all accounts together hold %s", sum))
+		fn(a)
+		if n++; n%sliceLength == 0 {
+			b.mu.Unlock()
+			runtime.Gosched() // whoever waits is first
+			b.mu.Lock()
 		}
 	}
-	sortViolations(f.Violations)
-	return f
 }
 
 func sortViolations(v []Violation) {

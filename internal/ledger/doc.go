@@ -42,6 +42,7 @@
 // has it: a crash can never take back money that was already promised again.
 // What is paid into a wallet first repays what its owner owes.
 //
-// Invariants are asserted after every step: a book that does not balance stops
-// its process rather than go on (see [Book.Check] and [Verify]).
+// Invariants are asserted after every step: a book that does not balance answers
+// nothing any more rather than go on (see [Book.Broken], [Book.Check] and
+// [Verify]).
 package ledger

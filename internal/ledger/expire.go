@@ -24,7 +24,10 @@ type End struct {
 // only its entries wait for the store to come back.
 func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(nil)
+	if b.Broken() != nil {
+		return 0, 0
+	}
 	var due []*hold
 	for _, h := range b.holds {
 		if h.Deadline.After(now) {
@@ -80,10 +83,11 @@ func (b *Book) expireHold(h *hold, now time.Time) {
 // expireGrants sweeps grants past their time. What is still held stays until it
 // is resolved; the next call sweeps what that releases.
 func (b *Book) expireGrants(now time.Time) (swept int) {
-	b.grants = slices.DeleteFunc(b.grants, func(g *account) bool {
-		if g.ExpiresAt.IsZero() || g.ExpiresAt.After(now) {
-			return false
-		}
+	due := 0
+	for due < len(b.grants) && !b.grants[due].ExpiresAt.IsZero() && !b.grants[due].ExpiresAt.After(now) {
+		due++
+	}
+	kept := slices.DeleteFunc(b.grants[:due:due], func(g *account) bool {
 		if rest := g.available(); rest > 0 {
 			b.breakage(g, rest, now)
 			swept++
@@ -94,6 +98,7 @@ func (b *Book) expireGrants(now time.Time) (swept int) {
 		}
 		return done
 	})
+	b.grants = slices.Delete(b.grants, len(kept), due)
 	return swept
 }
 

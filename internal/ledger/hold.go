@@ -42,8 +42,9 @@ func (h *hold) same(o sluice.Hold) bool {
 // hold again changes nothing. Errors: [sluice.CodeInsufficientBalance], with
 // "required" and "available" in the details and "cap" when it is a cap that has
 // no room; [sluice.CodeConflict] for another hold under the same request, or a
-// request that was settled; [sluice.CodeInvalidRequest].
-func (b *Book) Hold(h sluice.Hold, now time.Time) error {
+// request that was settled; [sluice.CodeInvalidRequest]; [sluice.CodeUnavailable]
+// for a book that is broken.
+func (b *Book) Hold(h sluice.Hold, now time.Time) (err error) {
 	if err := validate(&h); err != nil {
 		return err
 	}
@@ -51,7 +52,10 @@ func (b *Book) Hold(h sluice.Hold, now time.Time) error {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "the hold's deadline has passed, or its amount is out of range")
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return err
+	}
 	if old := b.holds[h.Request]; old != nil {
 		if old.same(h) {
 			return nil
@@ -68,6 +72,9 @@ func (b *Book) Hold(h sluice.Hold, now time.Time) error {
 	}
 	h.Wallet, h.Caps = wallet.ID, slices.Clone(h.Caps) // the caller's are leased
 	for i, limit := range h.Caps {
+		if over(limit.Account, now) {
+			return sluice.Errorf(sluice.CodeInvalidRequest, "the period of cap %s is over", limit.Account).At("/caps")
+		}
 		c := b.meet(limit.Account, -limit.Limit)
 		h.Caps[i].Account = c.ID
 		if c.available() < h.Amount {
@@ -137,9 +144,12 @@ func (b *Book) legs(w *account, amount sluice.Nanos, now time.Time) (legs []leg,
 // keeps the money for the charge and is not written. Errors:
 // [sluice.CodeInsufficientBalance] (the request has to end),
 // [sluice.CodeNotFound] for a request that holds nothing.
-func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) error {
+func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) (err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return err
+	}
 	h := b.holds[id]
 	if h == nil || total > maxAmount || b.accounts[h.Wallet] == nil {
 		return sluice.Errorf(sluice.CodeNotFound, "request %s holds nothing", id)
@@ -178,8 +188,8 @@ func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) er
 // leaves it alone. Unknown requests are no error.
 func (b *Book) Release(id sluice.RequestID) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if h := b.holds[id]; h != nil && !h.opened {
+	defer b.leave(nil)
+	if h := b.holds[id]; b.Broken() == nil && h != nil && !h.opened {
 		b.drop(h)
 	}
 }
@@ -226,7 +236,8 @@ func (b *Book) open(o sluice.Hold, journal string, seq uint64, now time.Time) []
 func (b *Book) find(o sluice.Hold, now time.Time) *hold {
 	h := &hold{Hold: o}
 	h.legs, _ = b.legs(b.meet(o.Wallet, o.Floor), min(o.Amount, maxAmount), now)
-	for _, limit := range o.Caps {
+	h.Caps = current(o.Caps, now)
+	for _, limit := range h.Caps {
 		c := b.meet(limit.Account, -limit.Limit)
 		if part := min(o.Amount, max(c.available(), 0)); part > 0 {
 			h.legs = append(h.legs, leg{from: c, to: b.account(sluice.HouseAccount(sluice.AccountCapSink, c.Asset)), amount: part})

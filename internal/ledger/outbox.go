@@ -53,7 +53,8 @@ func (b Batch) Empty() bool { return b.items == 0 }
 // more entries.
 const MaxBatch = 1024
 
-// Take returns the oldest part of what is not committed yet, whole entries only.
+// Take returns the oldest part of what is not committed yet, whole entries only;
+// of a broken book it is nothing.
 // Until [Book.Committed] is called the same part is returned again, possibly
 // with more behind it.
 func (b *Book) Take() Batch {
@@ -61,7 +62,7 @@ func (b *Book) Take() Batch {
 	defer b.mu.Unlock()
 	batch := Batch{Floors: map[sluice.AccountID]sluice.Nanos{}, Positions: map[string]uint64{}}
 	for i := range b.outbox {
-		if len(batch.Transfers) >= MaxBatch || len(batch.Opened)+len(batch.Floors) >= MaxBatch {
+		if b.Broken() != nil || len(batch.Transfers) >= MaxBatch || len(batch.Opened)+len(batch.Floors) >= MaxBatch {
 			break
 		}
 		it := &b.outbox[i]
@@ -83,7 +84,10 @@ func (b *Book) Take() Batch {
 // spent, and its positions are answered to the journals.
 func (b *Book) Committed(batch Batch) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(nil)
+	if b.Broken() != nil {
+		return
+	}
 	b.stalled = false
 	for _, it := range b.outbox[:batch.items] {
 		for _, c := range it.confirms {

@@ -162,7 +162,7 @@ func (p *Poster) commit(ctx context.Context) error {
 	for {
 		batch := p.book.Take()
 		if batch.Empty() {
-			return nil
+			return p.book.Broken() // then there is something, and it is not to be stored
 		}
 		if err := p.store.Commit(ctx, batch); err != nil {
 			p.book.stall()

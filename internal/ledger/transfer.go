@@ -18,12 +18,15 @@ import (
 // own in the same transaction, which the answer does not list. What is left may
 // be spent once the store has it. Use [Poster.Transfer],
 // which knows what the book has forgotten.
-func (b *Book) Transfer(now time.Time, transfers ...sluice.Transfer) ([]sluice.Transfer, error) {
+func (b *Book) Transfer(now time.Time, transfers ...sluice.Transfer) (made []sluice.Transfer, err error) {
 	if len(transfers) == 0 {
 		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "there is nothing to transfer")
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return nil, err
+	}
 	if old, known, err := b.repeated(transfers); known || err != nil {
 		return old, err
 	}

@@ -34,6 +34,9 @@ type Owned struct {
 	caught   atomic.Bool
 	catching sync.Mutex
 	behind   []ledger.End
+	// told says that an operator was called because the book is broken; it belongs
+	// to Run.
+	told bool
 }
 
 // BooksConfig configures [Books].

@@ -63,7 +63,7 @@ func (b *Books) Follow(end func() ledger.End) { b.journals = append(b.journals, 
 // its balances.
 func (b *Books) Deciding() *ledger.Book {
 	o := b.owned.Load()
-	if o == nil || !o.inForce(b.cfg.Now()) || !b.caughtUp(o) {
+	if o == nil || !o.inForce(b.cfg.Now()) || !b.caughtUp(o) || o.Book.Broken() != nil {
 		return nil
 	}
 	return o.Book

@@ -188,3 +188,30 @@ func TestBooksTellOfAFailureOnce(t *testing.T) {
 		}
 	}
 }
+
+// Losing this means that a ledger which found itself impossible goes on, or stands
+// still and nobody is called.
+func TestBrokenBookCallsAnOperator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &bytes.Buffer{}
+		books := lend(t, &hanging{}, log)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); books.Run(ctx) }()
+		var err error
+		for n := wal.Seq(1); n <= 4; n++ { // more revenue than can be counted
+			_, err = books.Send(ctx, deskJournal, n-1, []wal.Entry{{Seq: n, Kind: wal.Terminal, Request: sluice.RequestID{byte(n)}, At: time.Now(), Posting: &sluice.Posting{
+				Request: sluice.RequestID{byte(n)}, Attempt: 1, Final: true, Outcome: sluice.OutcomeComplete, Wallet: sluice.TenantWallet("acme", "USD"), Charge: 1 << 61,
+			}}})
+		}
+		if sluice.CodeOf(err) != sluice.CodeUnavailable || books.Deciding() != nil || !books.Status().Broken {
+			t.Errorf("got %v, %+v", err, books.Status())
+		}
+		time.Sleep(time.Minute)
+		cancel()
+		<-ended
+		if n := strings.Count(log.String(), "ALARM: the ledger in memory is broken"); n != 1 || !strings.Contains(log.String(), "overflows") {
+			t.Errorf("%d alarms in\n%s", n, log)
+		}
+	})
+}

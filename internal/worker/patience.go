@@ -24,8 +24,8 @@ type failure struct {
 	entries int
 }
 
-// Alarm is what an operator needs to know of books that have not come to
-// terms with their store for an hour.
+// Alarm is what an operator needs to know of a book that is broken, or of books
+// that have not come to terms with their store for an hour.
 type Alarm struct {
 	// Since is when it began to fail, Tries how often it was tried.
 	Since time.Time `json:"since"`
@@ -97,6 +97,9 @@ func (p *patience) state() (since time.Time, tries int, alarmed bool, last error
 // remedy is what an operator can do about books that cannot be written.
 const remedy = "Look at the database (reachable, disk, locks). Nothing is lost: entries wait in the gateways' journals, and booking goes on by itself once the store answers. Compare afterwards with `sluice ledger verify --journal FOLDER`."
 
+// remedyBroken is what an operator can do about a book that is broken.
+const remedyBroken = "Restart this process: it begins again where the database is, and what followed comes from the journals. Keep the log and run `sluice ledger verify`: the reason is a bug, or a database that was changed by hand."
+
 // outcome notes how booking went, says once that it fails and once that it works
 // again, and calls an operator after an hour. Whoever asked is told no causes.
 func (b *Books) outcome(ctx context.Context, o *Owned, f failure, err error) {
@@ -126,11 +129,18 @@ func (b *Books) alarm(ctx context.Context, o *Owned, f failure) {
 		Since: since.UTC(), Tries: tries, Journal: f.journal, After: uint64(f.after), Entries: f.entries,
 		Uncommitted: o.Book.Check(b.cfg.Now(), b.cfg.Grace).Uncommitted, Reason: last.Error(), Remedy: remedy,
 	}
-	b.cfg.Log.Error("ALARM: the books have not been written for an hour", "since", a.Since, "tries", a.Tries, "journal", a.Journal, "after", f.after.String(),
+	b.call(ctx, "ALARM: the books have not been written for an hour", a)
+}
+
+// call logs an alarm and puts it into the outbox.
+func (b *Books) call(ctx context.Context, what string, a Alarm) {
+	b.cfg.Log.Error(what, "since", a.Since, "tries", a.Tries, "journal", a.Journal, "after", journal.Seq(a.After).String(),
 		"entries", a.Entries, "uncommitted", a.Uncommitted, "reason", a.Reason, "remedy", a.Remedy)
 	if b.cfg.Alarm == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
 	if err := b.cfg.Alarm(ctx, a); err != nil {
 		b.cfg.Log.Error("the alarm could not be written to the outbox", "error", err)
 	}

@@ -13,8 +13,8 @@ import (
 // How often the books look after themselves.
 const (
 	tick = time.Second
-	// expireTime bounds one round of expiry by a database that hangs.
-	expireTime = 10 * tick
+	// storeTime bounds a round of expiry, or an alarm, by a database that hangs.
+	storeTime = 10 * tick
 	// checkEvery spaces the continuous check, which holds the book's lock for as
 	// long as it reads every account.
 	checkEvery = 10 * time.Second
@@ -70,6 +70,9 @@ type BooksStatus struct {
 	// Unreadable records were made anew from their postings; Lost runs of entries
 	// were reported by journals.
 	Unreadable, Lost uint64
+	// Broken says that the ledger in memory found itself impossible; see
+	// [ledger.Book.Broken].
+	Broken bool
 	// Since is when booking began to fail, zero while it works; Alarmed says that
 	// an operator was called.
 	Since   time.Time
@@ -87,6 +90,9 @@ func (b *Books) Status() BooksStatus {
 		Owner: b.Book() != nil, Figures: w.figures, Checked: w.checked, Full: w.full,
 		Entries: w.entries.Load(), Batches: w.batches.Load(), Lag: time.Duration(w.lagNanos.Load()),
 		Unreadable: w.unreadable.Load(), Lost: w.lost.Load(),
+	}
+	if o := b.owned.Load(); o != nil {
+		s.Broken = o.Book.Broken() != nil
 	}
 	var last error
 	if s.Since, s.Tries, s.Alarmed, last = b.retry.state(); last != nil {
@@ -137,9 +143,20 @@ func (b *Books) look(ctx context.Context) {
 	if o == nil || !b.keep(ctx, o) {
 		return
 	}
+	b.whole(ctx, o)
 	if now := b.cfg.Now(); now.Sub(b.lastCheck()) >= checkEvery {
 		b.check(o, now)
 	}
+}
+
+// whole calls an operator, once, when the book is broken.
+func (b *Books) whole(ctx context.Context, o *Owned) {
+	err := o.Book.Broken()
+	if err == nil || o.told {
+		return
+	}
+	o.told = true
+	b.call(ctx, "ALARM: the ledger in memory is broken; spending with a limit and booking have stopped", Alarm{Since: b.cfg.Now().UTC(), Reason: err.Error(), Remedy: remedyBroken})
 }
 
 // expire is one round of expiry.
@@ -148,7 +165,7 @@ func (b *Books) expire(ctx context.Context) {
 	if o == nil || b.retry.wait(b.cfg.Now()) != nil {
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, expireTime)
+	bounded, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	b.outcome(ctx, o, failure{}, o.Poster.Expire(bounded, b.journals...))
 }

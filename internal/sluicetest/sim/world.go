@@ -95,6 +95,10 @@ func Run(opts Options) Report {
 	for i := 0; i < limit && !w.settled(); i++ {
 		w.step()
 		w.maybeCrash()
+		if b := w.books.book; b != nil && b.Broken() != nil {
+			w.violate("%v", b.Broken())
+			break
+		}
 		if !w.calm && w.allServed() {
 			w.calm = true
 		}
