@@ -95,6 +95,7 @@ func (c *controlRole) open(ctx context.Context) (err error) {
 			{Name: "records", Keep: c.RecordsKeep, Delete: c.store.DeleteRecords},
 			{Name: "events", Keep: c.EventsKeep, Delete: c.store.DeleteEvents},
 			{Name: "journal positions", Keep: c.EventsKeep, Delete: c.store.DeleteJournals},
+			{Name: "caps of past periods, from memory", Keep: time.Nanosecond, Delete: c.forgetCaps},
 			{Name: "answers", Keep: time.Nanosecond, Delete: c.expireAnswers},
 		},
 	})
@@ -102,6 +103,15 @@ func (c *controlRole) open(ctx context.Context) (err error) {
 		c.logs, err = c.openAccessLogs()
 	}
 	return err
+}
+
+// forgetCaps has the book forget what no request needs any more; the store keeps
+// it.
+func (c *controlRole) forgetCaps(context.Context, time.Time, int) (int, error) {
+	if book := c.books.Book(); book != nil {
+		return book.Prune(time.Now()), nil
+	}
+	return 0, nil
 }
 
 // expireAnswers removes answers whose own time is over.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -38,8 +37,6 @@ type Book struct {
 	tally    *tally
 	// stalled says that the store did not take the oldest of it.
 	stalled bool
-	// broken is why nothing may happen to the book any more; see Broken.
-	broken atomic.Pointer[sluice.Error]
 }
 
 // settlement is what is remembered of a settled request.
@@ -75,9 +72,9 @@ type State struct {
 
 // Load fills an empty book from what a store has. A state that breaks an
 // invariant is [sluice.CodeDiscrepancy], naming the account.
-func (b *Book) Load(s State) (err error) {
+func (b *Book) Load(s State) error {
 	b.mu.Lock()
-	defer b.leave(&err)
+	defer b.mu.Unlock()
 	var grants []sluice.Account // after their wallets, and in the order that they are kept in
 	for _, a := range s.Accounts {
 		if a.ID.Kind() == sluice.AccountGrant {

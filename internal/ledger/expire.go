@@ -24,10 +24,7 @@ type End struct {
 // only its entries wait for the store to come back.
 func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 	b.mu.Lock()
-	defer b.leave(nil)
-	if b.Broken() != nil {
-		return 0, 0
-	}
+	defer b.mu.Unlock()
 	var due []*hold
 	for _, h := range b.holds {
 		if h.Deadline.After(now) {

@@ -42,9 +42,8 @@ func (h *hold) same(o sluice.Hold) bool {
 // hold again changes nothing. Errors: [sluice.CodeInsufficientBalance], with
 // "required" and "available" in the details and "cap" when it is a cap that has
 // no room; [sluice.CodeConflict] for another hold under the same request, or a
-// request that was settled; [sluice.CodeInvalidRequest]; [sluice.CodeUnavailable]
-// for a book that is broken.
-func (b *Book) Hold(h sluice.Hold, now time.Time) (err error) {
+// request that was settled; [sluice.CodeInvalidRequest].
+func (b *Book) Hold(h sluice.Hold, now time.Time) error {
 	if err := validate(&h); err != nil {
 		return err
 	}
@@ -52,10 +51,7 @@ func (b *Book) Hold(h sluice.Hold, now time.Time) (err error) {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "the hold's deadline has passed, or its amount is out of range")
 	}
 	b.mu.Lock()
-	defer b.leave(&err)
-	if err := b.Broken(); err != nil {
-		return err
-	}
+	defer b.mu.Unlock()
 	if old := b.holds[h.Request]; old != nil {
 		if old.same(h) {
 			return nil
@@ -144,12 +140,9 @@ func (b *Book) legs(w *account, amount sluice.Nanos, now time.Time) (legs []leg,
 // keeps the money for the charge and is not written. Errors:
 // [sluice.CodeInsufficientBalance] (the request has to end),
 // [sluice.CodeNotFound] for a request that holds nothing.
-func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) (err error) {
+func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) error {
 	b.mu.Lock()
-	defer b.leave(&err)
-	if err := b.Broken(); err != nil {
-		return err
-	}
+	defer b.mu.Unlock()
 	h := b.holds[id]
 	if h == nil || total > maxAmount || b.accounts[h.Wallet] == nil {
 		return sluice.Errorf(sluice.CodeNotFound, "request %s holds nothing", id)
@@ -188,8 +181,8 @@ func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) (e
 // leaves it alone. Unknown requests are no error.
 func (b *Book) Release(id sluice.RequestID) {
 	b.mu.Lock()
-	defer b.leave(nil)
-	if h := b.holds[id]; b.Broken() == nil && h != nil && !h.opened {
+	defer b.mu.Unlock()
+	if h := b.holds[id]; h != nil && !h.opened {
 		b.drop(h)
 	}
 }

@@ -59,7 +59,7 @@ var mutants = []mutant{
 	{"an entry is applied twice", "ledger/apply.go", "if facts[i].Seq > b.applied[journal] {", "if facts[i].Seq > 0 {"},
 	{"positions are answered before the effect", "ledger/poster.go", "\tif err := p.commit(ctx); err != nil {\n\t\treturn 0, err\n\t}\n\treturn p.book.Durable(journal), nil", "\t_ = p.commit(ctx)\n\treturn p.book.Applied(journal), nil"},
 	{"a failed commit is not repeated", "ledger/poster.go", "\t\t\treturn fmt.Errorf(\"committing", "\t\t\tp.book.Committed(batch)\n\t\t\treturn fmt.Errorf(\"committing"},
-	{"balances are added to at a restart", "ledger/book.go", "\t\t\t\tb.insert(a)\n", "\t\t\t\ta.Posted += a.Posted\n\t\t\t\tb.insert(a)\n"},
+	{"balances are added to at a restart", "ledger/book.go", "\t\t\tb.insert(a)\n", "\t\t\ta.Posted += a.Posted\n\t\t\tb.insert(a)\n"},
 	{"open holds are forgotten at a restart", "ledger/book.go", "for _, t := range s.Pending {", "for _, t := range s.Pending[:0] {"},
 	{"new terms are not followed", "ledger/account.go", "\tb.follow(a, limit)\n", ""},
 	{"a lowered limit is believed at once", "ledger/account.go", "floor = min(limit, a.left())", "_ = floor"},
