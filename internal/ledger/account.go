@@ -69,8 +69,8 @@ func (a *account) add(n sluice.Nanos) {
 	}
 }
 
-// assert stops the process when a balance is impossible: going on would charge
-// or give away what nobody can explain.
+// assert breaks the book when a balance is impossible: going on would charge or
+// give away what nobody can explain.
 func (a *account) assert() {
 	if a.Pending < 0 || a.promised < 0 || a.unconfirmed < 0 {
 		panic(fmt.Sprintf("ledger: account %s: pending %s, promised %s, unconfirmed %s", a.ID, a.Pending, a.promised, a.unconfirmed))
@@ -93,9 +93,12 @@ func owner(id sluice.AccountID) string {
 // [sluice.CodeConflict], one of a wallet that neither exists nor comes before it
 // [sluice.CodeNotFound]. Other accounts open themselves. Use [Poster.Open], which
 // commits.
-func (b *Book) Open(accounts ...sluice.Account) error {
+func (b *Book) Open(accounts ...sluice.Account) (err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return err
+	}
 	for i, a := range accounts {
 		if err := b.openable(a, accounts[:i]); err != nil {
 			return err

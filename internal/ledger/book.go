@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -37,6 +38,8 @@ type Book struct {
 	tally    *tally
 	// stalled says that the store did not take the oldest of it.
 	stalled bool
+	// broken is why nothing may happen to the book any more; see Broken.
+	broken atomic.Pointer[sluice.Error]
 }
 
 // settlement is what is remembered of a settled request.
@@ -72,9 +75,9 @@ type State struct {
 
 // Load fills an empty book from what a store has. A state that breaks an
 // invariant is [sluice.CodeDiscrepancy], naming the account.
-func (b *Book) Load(s State) error {
+func (b *Book) Load(s State) (err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
 	var grants []sluice.Account // after their wallets, and in the order that they are kept in
 	for _, a := range s.Accounts {
 		if a.ID.Kind() == sluice.AccountGrant {

@@ -24,7 +24,10 @@ type End struct {
 // only its entries wait for the store to come back.
 func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(nil)
+	if b.Broken() != nil {
+		return 0, 0
+	}
 	var due []*hold
 	for _, h := range b.holds {
 		if h.Deadline.After(now) {

@@ -42,8 +42,9 @@ func (h *hold) same(o sluice.Hold) bool {
 // hold again changes nothing. Errors: [sluice.CodeInsufficientBalance], with
 // "required" and "available" in the details and "cap" when it is a cap that has
 // no room; [sluice.CodeConflict] for another hold under the same request, or a
-// request that was settled; [sluice.CodeInvalidRequest].
-func (b *Book) Hold(h sluice.Hold, now time.Time) error {
+// request that was settled; [sluice.CodeInvalidRequest]; [sluice.CodeUnavailable]
+// for a book that is broken.
+func (b *Book) Hold(h sluice.Hold, now time.Time) (err error) {
 	if err := validate(&h); err != nil {
 		return err
 	}
@@ -51,7 +52,10 @@ func (b *Book) Hold(h sluice.Hold, now time.Time) error {
 		return sluice.Errorf(sluice.CodeInvalidRequest, "the hold's deadline has passed, or its amount is out of range")
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return err
+	}
 	if old := b.holds[h.Request]; old != nil {
 		if old.same(h) {
 			return nil
@@ -140,9 +144,12 @@ func (b *Book) legs(w *account, amount sluice.Nanos, now time.Time) (legs []leg,
 // keeps the money for the charge and is not written. Errors:
 // [sluice.CodeInsufficientBalance] (the request has to end),
 // [sluice.CodeNotFound] for a request that holds nothing.
-func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) error {
+func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) (err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.leave(&err)
+	if err := b.Broken(); err != nil {
+		return err
+	}
 	h := b.holds[id]
 	if h == nil || total > maxAmount || b.accounts[h.Wallet] == nil {
 		return sluice.Errorf(sluice.CodeNotFound, "request %s holds nothing", id)
@@ -181,8 +188,8 @@ func (b *Book) Extend(id sluice.RequestID, total sluice.Nanos, now time.Time) er
 // leaves it alone. Unknown requests are no error.
 func (b *Book) Release(id sluice.RequestID) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if h := b.holds[id]; h != nil && !h.opened {
+	defer b.leave(nil)
+	if h := b.holds[id]; b.Broken() == nil && h != nil && !h.opened {
 		b.drop(h)
 	}
 }
