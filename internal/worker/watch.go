@@ -15,8 +15,7 @@ const (
 	tick = time.Second
 	// storeTime bounds a round of expiry, or an alarm, by a database that hangs.
 	storeTime = 10 * tick
-	// checkEvery spaces the continuous check, which holds the book's lock for as
-	// long as it reads every account.
+	// checkEvery spaces the continuous check, which reads every account.
 	checkEvery = 10 * time.Second
 	// fullHour is when the whole ledger is proven, in UTC.
 	fullHour = 3
