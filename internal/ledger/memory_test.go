@@ -53,9 +53,13 @@ func (m *memory) Load(context.Context) (ledger.State, error) {
 	return s, nil
 }
 
-func (m *memory) Find(_ context.Context, id sluice.TransferID) (sluice.Transfer, bool, error) {
-	t, ok := m.byID[id]
-	return t, ok, nil
+func (m *memory) Find(_ context.Context, ids ...sluice.TransferID) (found []sluice.Transfer, err error) {
+	for _, id := range ids {
+		if t, ok := m.byID[id]; ok {
+			found = append(found, t)
+		}
+	}
+	return found, nil
 }
 
 func (m *memory) Commit(_ context.Context, b ledger.Batch) error {

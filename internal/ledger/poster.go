@@ -22,8 +22,9 @@ type Store interface {
 	// may not have happened, and the batch, or a longer one that begins with it,
 	// is committed again.
 	Commit(ctx context.Context, batch Batch) error
-	// Find returns a transfer by its id; ok is false when there is none.
-	Find(ctx context.Context, id sluice.TransferID) (t sluice.Transfer, ok bool, err error)
+	// Find returns those of the transfers with these ids that there are, in any
+	// order: at most a journal's batch of them.
+	Find(ctx context.Context, ids ...sluice.TransferID) ([]sluice.Transfer, error)
 }
 
 // Poster brings facts and direct transfers into the book and from there into the
@@ -72,17 +73,26 @@ func (p *Poster) Receive(ctx context.Context, journal string, after uint64, fact
 // recall asks the store about settlements that the book would have to remember
 // from long ago.
 func (p *Poster) recall(ctx context.Context, facts []Fact) error {
+	var ids []sluice.TransferID
+	asked := map[sluice.TransferID][]*Fact{}
 	for i := range facts {
 		f := &facts[i]
 		if f.Posting == nil || !f.Posting.Final || !p.book.Unsettled(f.Posting.Request) {
 			continue
 		}
-		t, ok, err := p.store.Find(ctx, sluice.NewTransferID(f.Posting.Request.String(), "settle", 0))
-		if err != nil {
-			return fmt.Errorf("looking for the settlement of %s: %w", f.Posting.Request, err)
-		}
-		if ok {
-			f.Booked = &t
+		id := sluice.NewTransferID(f.Posting.Request.String(), "settle", 0)
+		ids, asked[id] = append(ids, id), append(asked[id], f)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := p.store.Find(ctx, ids...)
+	if err != nil {
+		return fmt.Errorf("looking for the settlements of %d requests: %w", len(ids), err)
+	}
+	for i := range found {
+		for _, f := range asked[found[i].ID] {
+			f.Booked = &found[i]
 		}
 	}
 	return nil
@@ -120,14 +130,16 @@ func (p *Poster) Open(ctx context.Context, accounts ...sluice.Account) error {
 
 // remember has the book know of transfers that the store has.
 func (p *Poster) remember(ctx context.Context, transfers []sluice.Transfer) error {
-	for _, t := range transfers {
-		was, ok, err := p.store.Find(ctx, t.ID)
-		if err != nil {
-			return fmt.Errorf("looking for transfer %s: %w", t.ID, err)
-		}
-		if ok {
-			p.book.know(was)
-		}
+	ids := make([]sluice.TransferID, len(transfers))
+	for i := range transfers {
+		ids[i] = transfers[i].ID
+	}
+	found, err := p.store.Find(ctx, ids...)
+	if err != nil {
+		return fmt.Errorf("looking for %d transfers: %w", len(ids), err)
+	}
+	for _, was := range found {
+		p.book.know(was)
 	}
 	return nil
 }

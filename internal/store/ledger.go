@@ -137,12 +137,12 @@ func (l *Ledger) Load(ctx context.Context) (ledger.State, error) {
 }
 
 // Find implements [ledger.Store].
-func (l *Ledger) Find(ctx context.Context, id sluice.TransferID) (t sluice.Transfer, ok bool, err error) {
+func (l *Ledger) Find(ctx context.Context, ids ...sluice.TransferID) (found []sluice.Transfer, err error) {
 	err = l.db.Read(ctx, func(tx *Tx) error {
-		t, ok, err = tx.Transfer(id)
+		found, err = tx.Transfers(ids)
 		return err
 	})
-	return t, ok, err
+	return found, err
 }
 
 // known returns the numbers of accounts that are committed.

@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sluicegate/sluice"
 )
@@ -62,6 +65,25 @@ func (tx *Tx) Transfer(id sluice.TransferID) (t sluice.Transfer, ok bool, err er
 		return t, false, err
 	}
 	return list[0], true, nil
+}
+
+// maxSought bounds the ids that one statement looks for.
+const maxSought = 500
+
+// Transfers returns those of the transfers with these ids that there are.
+func (tx *Tx) Transfers(ids []sluice.TransferID) (found []sluice.Transfer, err error) {
+	for part := range slices.Chunk(ids, maxSought) {
+		args, marks := make([]any, len(part)), make([]string, len(part))
+		for i := range part {
+			args[i], marks[i] = part[i][:], "$"+strconv.Itoa(i+1)
+		}
+		list, err := tx.transfers(` WHERE t.id IN (`+strings.Join(marks, ", ")+`)`, args)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, list...)
+	}
+	return found, nil
 }
 
 // RequestTransfers returns everything that was booked for a request, refunds

@@ -30,8 +30,8 @@ func (h *hanging) answer(ctx context.Context) error {
 func (h *hanging) Load(context.Context) (ledger.State, error)           { return ledger.State{}, nil }
 func (h *hanging) Commit(ctx context.Context, _ ledger.Batch) error     { return h.answer(ctx) }
 func (h *hanging) InsertRecords(context.Context, []sluice.Record) error { return nil }
-func (h *hanging) Find(context.Context, sluice.TransferID) (t sluice.Transfer, ok bool, err error) {
-	return t, false, nil
+func (h *hanging) Find(context.Context, ...sluice.TransferID) ([]sluice.Transfer, error) {
+	return nil, nil
 }
 
 // lend has books on a store that can hang, by a lease of five seconds.

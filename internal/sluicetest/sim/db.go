@@ -123,14 +123,15 @@ func (d *db) insert(t sluice.Transfer) {
 }
 
 // Find implements [ledger.Store].
-func (d *db) Find(_ context.Context, id sluice.TransferID) (sluice.Transfer, bool, error) {
+func (d *db) Find(_ context.Context, ids ...sluice.TransferID) (found []sluice.Transfer, err error) {
 	d.w.pause("db.find")
 	if d.w.away() || d.w.chance(d.w.opts.Faults) {
-		return sluice.Transfer{}, false, errDB
+		return nil, errDB
 	}
-	i, ok := d.byID[id]
-	if !ok {
-		return sluice.Transfer{}, false, nil
+	for _, id := range ids {
+		if i, ok := d.byID[id]; ok {
+			found = append(found, d.transfers[i])
+		}
 	}
-	return d.transfers[i], true, nil
+	return found, nil
 }
