@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"database/sql"
 
 	"github.com/sluicegate/sluice"
@@ -114,14 +113,4 @@ func (tx *Tx) accountNumbers(ids []sluice.AccountID) (map[sluice.AccountID]int64
 		ids = ids[n:]
 	}
 	return numbers, nil
-}
-
-// Account returns an account as the ledger has committed it, or
-// [sluice.CodeNotFound].
-func (db *DB) Account(ctx context.Context, id sluice.AccountID) (a sluice.Account, err error) {
-	err = db.Read(ctx, func(tx *Tx) error {
-		a, err = tx.Account(id)
-		return err
-	})
-	return a, err
 }

@@ -383,11 +383,18 @@ func TestAccountsByOwner(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
-	a, err := b.db.Account(t.Context(), gift)
+	account := func(id sluice.AccountID) (a sluice.Account, err error) {
+		err = b.db.Read(t.Context(), func(tx *store.Tx) error {
+			a, err = tx.Account(id)
+			return err
+		})
+		return a, err
+	}
+	a, err := account(gift)
 	must(t, err)
 	if a.Posted != 300 || a.Wallet != acmeWallet || !a.ExpiresAt.Equal(noon.Add(time.Hour)) {
 		t.Errorf("%+v", a)
 	}
-	_, err = b.db.Account(t.Context(), beta)
+	_, err = account(beta)
 	wants(t, err, sluice.CodeNotFound, "an account that nobody opened")
 }
