@@ -56,13 +56,13 @@ func openCosts(h *host, books journal.Transport) (*costs, error) {
 	return c, nil
 }
 
-// end is where the journal ends now, whether durable or not.
-func (c *costs) end() ledger.End {
-	s := c.journal.Stats()
-	if s.Buffered == 0 {
-		s.Last = s.Synced // a process that has written nothing yet has numbered nothing
+// ends are where the journal ends now, whether durable or not, for each process
+// that wrote to it.
+func (c *costs) ends() (list []ledger.End) {
+	for id, last := range c.journal.Tails() {
+		list = append(list, ledger.End{Journal: id, Seq: uint64(last)})
 	}
-	return ledger.End{Journal: c.journal.ID(), Seq: uint64(s.Last)}
+	return list
 }
 
 // ship brings what is durable to the books, within a deadline. The books may be

@@ -72,7 +72,7 @@ func (n *node) openCosts(ctx context.Context) (err error) {
 	if n.costs, err = openCosts(n.host, books); err != nil || n.control == nil {
 		return err
 	}
-	n.control.books.Follow(n.costs.end)
+	n.control.books.Follow(n.costs.ends)
 	n.costs.ship(ctx)
 	if n.control.books.Deciding() == nil {
 		n.log.Warn("spending with a limit waits until this process has the ledger and its journal is booked")

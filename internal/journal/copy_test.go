@@ -201,3 +201,28 @@ func TestWaitingBeforeTheFirstAnswer(t *testing.T) {
 		t.Errorf("everything is shipped and waits for %s", got)
 	}
 }
+
+// TestTailsNameWhoWroteSomething: who waits for the books to have everything must
+// not wait for a process that has written nothing yet.
+func TestTailsNameWhoWroteSomething(t *testing.T) {
+	books, disk := newLibrary(), folder(t)
+	j, _ := open(t, journal.Config{Disk: disk})
+	if tails := j.Tails(); len(tails) != 0 {
+		t.Errorf("a new journal ends at %v", tails)
+	}
+	spend(t, j, 0, 3)
+	last := j.Stats().Last
+	j.Close()
+	again, _ := open(t, journal.Config{Disk: disk})
+	if tails := again.Tails(); len(tails) != 1 || tails[j.ID()] != last {
+		t.Errorf("opened again it ends at %v, not at %s of %s", tails, last, j.ID())
+	}
+	spend(t, again, 3, 4)
+	if tails := again.Tails(); len(tails) != 2 || tails[again.ID()] != again.Stats().Last {
+		t.Errorf("with something written it ends at %v", tails)
+	}
+	shipAll(t, journal.NewShipper(again, books))
+	if tails := again.Tails(); tails[again.ID()] != again.Stats().Last {
+		t.Errorf("shipped it ends at %v", tails)
+	}
+}

@@ -50,6 +50,25 @@ func (j *Journal) Ends() map[string]Seq {
 	return ends
 }
 
+// Tails says for each process with entries here, by its id, which is the last of
+// them, whether it is written yet or not: once the books have applied all of
+// them, they have everything that the journal can tell.
+func (j *Journal) Tails() map[string]Seq {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	tails := map[string]Seq{}
+	for i := range j.segments {
+		if s := &j.segments[i]; s.end > s.begin() {
+			id := hex.EncodeToString(s.id[:])
+			tails[id] = max(tails[id], s.end)
+		}
+	}
+	if j.last >= firstOf(j.last.Epoch()) { // of this process there may be nothing yet
+		tails[hex.EncodeToString(j.id[:])] = j.last
+	}
+	return tails
+}
+
 // Begin is the last number before everything that the process has written whose
 // entries are the oldest here; former processes' entries were truncated. 0 when
 // nothing was.

@@ -48,12 +48,11 @@ func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 }
 
 // awaits reports whether a hold past its deadline may still be told of by entries
-// that were journaled before: any journal's OPEN of a promise, the ending of what
-// a journal has opened.
+// that were journaled before: the OPEN of a promise, the ending of what a journal
+// has opened, which after a crash another process wrote behind it.
 func (b *Book) awaits(h *hold) bool {
-	return slices.ContainsFunc(h.awaits, func(e End) bool {
-		return (!h.opened || h.journal == e.Journal) && b.applied[e.Journal] < e.Seq
-	})
+	ours := !h.opened || slices.ContainsFunc(h.awaits, func(e End) bool { return h.journal == e.Journal })
+	return ours && slices.ContainsFunc(h.awaits, func(e End) bool { return b.applied[e.Journal] < e.Seq })
 }
 
 func (b *Book) expireHold(h *hold, now time.Time) {

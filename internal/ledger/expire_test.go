@@ -15,8 +15,8 @@ func (b *books) later() *ledger.Poster {
 }
 
 // endsAt is a journal that has entries up to a number.
-func endsAt(journal string, seq uint64) func() ledger.End {
-	return func() ledger.End { return ledger.End{Journal: journal, Seq: seq} }
+func endsAt(journal string, seq uint64) func() []ledger.End {
+	return func() []ledger.End { return []ledger.End{{Journal: journal, Seq: seq}} }
 }
 
 // short expects that there is nothing to hold.

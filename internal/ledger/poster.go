@@ -155,15 +155,15 @@ func (b *Book) know(t sluice.Transfer) {
 // committed; see [Book.Expire]. While the store is away nothing expires. journals
 // say where those of this process end; they are asked after the clock, so that
 // whatever was journaled before a deadline lies before that end.
-func (p *Poster) Expire(ctx context.Context, journals ...func() End) error {
+func (p *Poster) Expire(ctx context.Context, journals ...func() []End) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.commit(ctx); err != nil {
 		return err
 	}
-	now, ends := p.now(), make([]End, len(journals))
-	for i, end := range journals {
-		ends[i] = end()
+	now, ends := p.now(), []End(nil)
+	for _, end := range journals {
+		ends = append(ends, end()...)
 	}
 	p.book.Expire(now, ends...)
 	return p.commit(ctx)

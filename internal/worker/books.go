@@ -71,7 +71,7 @@ type Books struct {
 	retry  patience
 	watch  watch
 	// journals are those that this process writes; they do not change.
-	journals []func() ledger.End
+	journals []func() []ledger.End
 	// unsure says that the lease could not be renewed; it belongs to Run.
 	unsure bool
 }

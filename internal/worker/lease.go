@@ -52,10 +52,10 @@ func (b *Books) keep(ctx context.Context, o *Owned) bool {
 	return true
 }
 
-// Follow names a journal of this process, by the end that it has whenever it is
-// asked: holds do not expire, and nothing is decided, before the ledger has caught
+// Follow names a journal of this process, by the ends that it has whenever it is
+// asked, of former processes and its own: holds do not expire, and nothing is decided, before the ledger has caught
 // up with it. It is called before [Books.Run] and [Books.Deciding].
-func (b *Books) Follow(end func() ledger.End) { b.journals = append(b.journals, end) }
+func (b *Books) Follow(ends func() []ledger.End) { b.journals = append(b.journals, ends) }
 
 // Deciding is the ledger in memory as long as it may decide on what is spent: it
 // is ours, it is whole, and it has applied all that the journals of this process
@@ -77,9 +77,9 @@ func (b *Books) caughtUp(o *Owned) bool {
 	o.catching.Lock()
 	defer o.catching.Unlock()
 	if o.behind == nil {
-		o.behind = make([]ledger.End, 0, len(b.journals))
-		for _, end := range b.journals {
-			o.behind = append(o.behind, end())
+		o.behind = []ledger.End{}
+		for _, ends := range b.journals {
+			o.behind = append(o.behind, ends()...)
 		}
 	}
 	for _, end := range o.behind {

@@ -110,7 +110,7 @@ func TestBooksExpireBehindTheJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, end := &hanging{}, ledger.End{Journal: deskJournal, Seq: 1}
 		books := lend(t, h, &bytes.Buffer{})
-		books.Follow(func() ledger.End { return end })
+		books.Follow(func() []ledger.End { return []ledger.End{end} })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); books.Run(ctx) }()
@@ -137,7 +137,7 @@ func TestBooksExpireBehindTheJournal(t *testing.T) {
 func TestBooksDecideOnceTheyHaveTheJournal(t *testing.T) {
 	d := openDesk(t)
 	end := wal.Seq(2)
-	d.books.Follow(func() ledger.End { return ledger.End{Journal: deskJournal, Seq: uint64(end)} })
+	d.books.Follow(func() []ledger.End { return []ledger.End{{Journal: deskJournal, Seq: uint64(end)}} })
 	send := func(n byte, first wal.Seq) {
 		t.Helper()
 		if _, err := d.books.Send(t.Context(), deskJournal, first-1, d.life(n, first, nil, sluice.OutcomeComplete)); err != nil {

@@ -475,17 +475,17 @@ func (n *node) expire() {
 }
 
 // ends says where the journal of a process ends that has one.
-func (n *node) ends() []func() ledger.End {
+func (n *node) ends() []func() []ledger.End {
 	j := n.journal
 	if j == nil {
 		return nil
 	}
-	return []func() ledger.End{func() ledger.End {
+	return []func() []ledger.End{func() []ledger.End {
 		s := j.Stats()
 		if s.Buffered == 0 {
 			s.Last = s.Synced // of this process there may be nothing yet
 		}
-		return ledger.End{Journal: j.ID(), Seq: uint64(s.Last)}
+		return []ledger.End{{Journal: j.ID(), Seq: uint64(s.Last)}}
 	}}
 }
 
