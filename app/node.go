@@ -170,6 +170,9 @@ func (n *node) stop() error {
 // close releases what open opened.
 func (n *node) close() error {
 	var failures []error
+	if n.control != nil {
+		n.control.books.Hurry()
+	}
 	if n.costs != nil {
 		failures = append(failures, n.costs.close())
 	}

@@ -156,6 +156,10 @@ func (b *Books) lose(o *Owned, reason error) {
 	}
 }
 
+// Hurry ends the pause after a failure of the store: a process that ends brings
+// what it has to books that may be well again, and does not wait.
+func (b *Books) Hurry() { b.retry.hurry() }
+
 // Close gives the ledger up; what is not committed comes again from journals.
 func (b *Books) Close(ctx context.Context) error {
 	b.owning.Lock()

@@ -194,7 +194,9 @@ func TestBooksArePatient(t *testing.T) {
 		!strings.Contains(d.alarms[0].Reason, "the disk is gone") || !d.books.Status().Alarmed {
 		t.Errorf("alarms %+v", d.alarms)
 	}
+	_ = send() // a pause begins
 	d.broken = nil
+	d.books.Hurry() // as a process does that ends
 	if err := send(); err != nil || d.charged() != 70 || d.books.Status().Alarmed || !d.books.Status().Since.IsZero() {
 		t.Errorf("when it works again: %v, charged %s, %+v", err, d.charged(), d.books.Status())
 	}

@@ -64,6 +64,13 @@ func (p *patience) wait(now time.Time) error {
 	return unavailable(seconds)
 }
 
+// hurry ends the pause.
+func (p *patience) hurry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = time.Time{}
+}
+
 // note takes the outcome of an attempt. turned says that it began to fail with
 // it, or ended to; due that an operator is to be called, which happens once for
 // each time of failure.
