@@ -39,7 +39,6 @@ var mutants = []mutant{
 	{"no crash endings", "journal/recover.go", "for i := range rec.crashed {", "for i := range rec.crashed[:0] {"},
 	{"no ending for a crash between attempts", "journal/recover.go", "all = append(all, r.ending(id, u, 0, true))", "continue"},
 	{"checksums are not checked", "journal/frame.go", "if checksum(whole) != binary.LittleEndian.Uint32(whole[4:]) {", "if false {"},
-	{"debris behind a torn entry is believed", "journal/segment.go", "limit = max(limit, f.synced)", "limit = max(limit, f.seq)"},
 	// The ledger.
 	{"no guard on the balance", "ledger/hold.go", "\tif missing > 0 {\n\t\treturn insufficient(h.Amount, h.Amount-missing)\n\t}\n", "\t_ = missing\n"},
 	{"no guard on the cap", "ledger/hold.go", "if c.available() < h.Amount {", "if false {"},
