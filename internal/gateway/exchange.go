@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -94,7 +93,7 @@ func (g *Gateway) newExchange() any {
 	e := &exchange{memory: memory{g: g}}
 	g.flights.join(&e.flight)
 	e.gone, e.readBody = e.flight.clientGone, e.gather
-	e.ink.ready, e.ink.json = e.waitOpen, json.NewEncoder(&e.ink.text)
+	e.ink.ready = e.waitOpen
 	return e
 }
 

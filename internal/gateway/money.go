@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"math"
 	"time"
 
@@ -54,8 +52,7 @@ type money struct {
 type ink struct {
 	entry   journal.Entry
 	posting sluice.Posting
-	text    bytes.Buffer
-	json    *json.Encoder
+	text    []byte
 	// ready is waitOpen as a value, made once.
 	ready func() error
 }
@@ -399,19 +396,14 @@ func (e *exchange) finalEntry(outcome sluice.Outcome, unsent int64) (seq journal
 // recordText renders the record for the journal; what is long and dispensable is
 // left out of one that does not fit.
 func (e *exchange) recordText(r *sluice.Record) []byte {
-	e.ink.text.Reset()
-	if err := e.ink.json.Encode(r); err != nil {
-		panic("gateway: a record must marshal: " + err.Error())
-	}
-	if e.ink.text.Len() > journal.MaxRecordBytes {
+	text := sluice.AppendRecord(e.ink.text[:0], r)
+	if len(text) > journal.MaxRecordBytes {
 		short := *r
 		short.Attempts, short.Plugins = nil, nil
-		e.ink.text.Reset()
-		if err := e.ink.json.Encode(&short); err != nil {
-			panic("gateway: a record must marshal: " + err.Error())
-		}
+		text = sluice.AppendRecord(text[:0], &short)
 	}
-	return e.ink.text.Bytes()
+	e.ink.text = text
+	return text
 }
 
 // How long an ending is offered to a journal that has no room for it.

@@ -478,7 +478,8 @@ func (s *story) add(t testing.TB, id string, e *journal.Entry) {
 		if len(e.Record) == 0 && s.final.Outcome == sluice.OutcomeCrash {
 			return // whoever died wrote none; the books make one
 		}
-		if err := json.Unmarshal(e.Record, &s.record); err != nil {
+		var err error
+		if s.record, err = sluice.DecodeRecord(e.Record); err != nil {
 			t.Errorf("request %s: its record: %v", id, err)
 		}
 		if s.record.ID != id || s.record.Cost.Amount != s.final.Charge || s.record.Price != s.final.Price || s.record.Outcome != s.final.Outcome {

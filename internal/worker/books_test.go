@@ -118,11 +118,7 @@ func TestBooksTakeAJournal(t *testing.T) {
 	d := openDesk(t)
 	record := sluice.Record{ID: sluice.RequestID{0, byte(d.now.UnixMilli() >> 32), 15: 1}.String(), Time: d.now, Tenant: "acme", Model: "m",
 		Outcome: sluice.OutcomeComplete, Cost: sluice.Money{Amount: 70, Asset: "USD"}}
-	text, err := json.Marshal(record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries := d.life(1, 1, text, sluice.OutcomeComplete)
+	entries := d.life(1, 1, sluice.AppendRecord(nil, &record), sluice.OutcomeComplete)
 	for range 3 {
 		applied, err := d.books.Send(t.Context(), deskJournal, 0, entries)
 		if err != nil || applied != 2 {
@@ -141,15 +137,18 @@ func TestBooksTakeAJournal(t *testing.T) {
 // record: two truths.
 func TestCrashGetsARecord(t *testing.T) {
 	d := openDesk(t)
-	begun, _ := json.Marshal(sluice.Record{ID: "begun", Time: d.now.Add(-time.Second), Tenant: "acme", Key: "k", Model: "m", Method: "POST"})
-	for i, record := range [][]byte{nil, begun, []byte("{garbage")} {
+	begun := sluice.Record{ID: "begun", Time: d.now.Add(-time.Second), Tenant: "acme", Key: "k", Model: "m", Method: "POST"}
+	before, _ := json.Marshal(begun) // as journals held it once
+	form := sluice.AppendRecord(nil, &begun)
+	newer := append([]byte{form[0] + 1}, form[1:]...)
+	for i, record := range [][]byte{nil, form, before, []byte("{garbage"), newer} {
 		seq := wal.Seq(1 + 2*i)
 		if _, err := d.books.Send(t.Context(), deskJournal, seq-1, d.life(byte(1+i), seq, record, sluice.OutcomeCrash)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	list := d.records()
-	if len(list) != 3 || d.charged() != 210 {
+	if len(list) != 5 || d.charged() != 350 {
 		t.Fatalf("%d records, charged %s", len(list), d.charged())
 	}
 	for _, r := range list {
@@ -157,7 +156,7 @@ func TestCrashGetsARecord(t *testing.T) {
 			t.Errorf("record %+v", r)
 		}
 	}
-	if d.books.Status().Unreadable != 1 || !strings.Contains(d.log.String(), "cannot be read") {
+	if d.books.Status().Unreadable != 2 || !strings.Contains(d.log.String(), "cannot be read") {
 		t.Errorf("garbage was not told of: %+v", d.books.Status())
 	}
 }

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -29,13 +28,10 @@ func recordOf(e *journal.Entry) (r sluice.Record, ok bool, err error) {
 		return r, false, nil
 	}
 	if len(e.Record) > 0 {
-		err = json.Unmarshal(e.Record, &r)
+		r, err = sluice.DecodeRecord(e.Record)
 	}
 	if err == nil && r.ID != "" && r.Outcome == e.Posting.Outcome {
 		return r, true, nil
-	}
-	if err != nil {
-		r = sluice.Record{}
 	}
 	return complete(r, e), true, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -126,13 +125,9 @@ func chatEntries(first int, after journal.Seq) ([]journal.Entry, error) {
 			Quantities: record.Usage.Quantities(), Price: hold.Price, Wallet: hold.Wallet, Charge: hold.Amount / 10,
 		}
 		record.Price, record.Cost = hold.Price, sluice.Money{Amount: posting.Charge, Asset: asset}
-		text, err := json.Marshal(record)
-		if err != nil {
-			return nil, fmt.Errorf("rendering a record: %w", err)
-		}
 		entries = append(entries,
 			journal.Entry{Seq: after + 1, Kind: journal.Open, Request: hold.Request, Attempt: 1, At: record.Time, Hold: &hold},
-			journal.Entry{Seq: after + 2, Kind: journal.Terminal, Request: hold.Request, Attempt: 1, At: record.Time, Posting: &posting, Record: text})
+			journal.Entry{Seq: after + 2, Kind: journal.Terminal, Request: hold.Request, Attempt: 1, At: record.Time, Posting: &posting, Record: sluice.AppendRecord(nil, &record)})
 		after += 2
 	}
 	return entries, nil
