@@ -105,6 +105,25 @@ func TestContinueOnlyWhenRead(t *testing.T) {
 	}
 }
 
+// A client that asks for 100 Continue and does not wait for it, as curl does after
+// a second, would have to connect anew for every request.
+func TestUnawaitedContinueKeepsTheConnection(t *testing.T) {
+	_, addr := serve(t, wire.Config{Handler: echo})
+	c := dial(t, addr)
+	defer c.Close()
+	r := bufio.NewReader(c)
+	for name, body := range map[string]string{
+		"length":  "Content-Length: 3\r\n\r\nabc",
+		"chunked": "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+	} {
+		request := "POST /" + name + " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" + body
+		resp, got := exchange(t, c, r, "POST", request)
+		if want := "POST /" + name + " abc"; resp.StatusCode != 200 || got != want || resp.Close {
+			t.Errorf("%s: %d %q, close %v", name, resp.StatusCode, got, resp.Close)
+		}
+	}
+}
+
 // A body where none may be would be read as the next answer.
 func TestAnswersWithoutBody(t *testing.T) {
 	_, addr := serve(t, wire.Config{Handler: func(x sluice.Inbound) {

@@ -298,7 +298,7 @@ func (c *Conn) tooMuchUnread() bool {
 		return true
 	}
 	defer b.mu.Unlock()
-	return b.err != nil && b.err != io.EOF || b.expect || b.streamed && !b.done() ||
+	return b.err != nil && b.err != io.EOF || !b.done() && (b.expect || b.streamed) ||
 		!b.chunked && b.left-int64(c.w-c.r) > maxUnread
 }
 
