@@ -18,15 +18,19 @@ import (
 //	time               seconds since 1970 (signed), nanoseconds (unsigned)
 //	text               every string field of Record but those below, in its order
 //	key id             unsigned
-//	numbers            status, the nine classes of usage, latency, time to first
-//	                   byte, bytes in, bytes out: signed
+//	numbers            status, latency, time to first byte, bytes in, bytes out:
+//	                   signed
+//	usage              a set of bits (unsigned), the lowest for the first of
+//	                   usageCounts, and each number that is in it, signed; 0 is not
 //	price              version (unsigned), multiplier (signed)
 //	cost               amount (signed), asset (text)
 //	attempts           their number, then target, status, code, latency of each
 //	plugins            their number, then plugin, phase, decision, microseconds
 //
-// A field that is added goes to the end, under the next version; every version
-// of before stays readable.
+// What a usage comes to count goes to the end of usageCounts, and older versions
+// of this program refuse records that have it. Any other field that is added goes
+// to the end of the form, under the next version; every version of before stays
+// readable.
 
 // recordForm is the version that is written. No version is ever '{', which
 // begins a record in JSON.
@@ -61,13 +65,10 @@ func AppendRecord(b []byte, r *Record) []byte {
 		b = appendText(b, s)
 	}
 	b = binary.AppendUvarint(b, r.KeyID)
-	u := &r.Usage
-	for _, n := range [...]int64{
-		int64(r.Status), u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image,
-		r.LatencyMS, r.TTFTMS, r.BytesIn, r.BytesOut,
-	} {
+	for _, n := range [...]int64{int64(r.Status), r.LatencyMS, r.TTFTMS, r.BytesIn, r.BytesOut} {
 		b = binary.AppendVarint(b, n)
 	}
+	b = appendUsage(b, &r.Usage)
 	b = binary.AppendUvarint(b, r.Price.Version)
 	b = binary.AppendVarint(b, int64(r.Price.Multiplier))
 	b = binary.AppendVarint(b, int64(r.Cost.Amount))
@@ -83,6 +84,31 @@ func AppendRecord(b []byte, r *Record) []byte {
 		p := &r.Plugins[i]
 		b = appendText(appendText(appendText(b, p.Plugin), p.Phase), p.Decision)
 		b = binary.AppendVarint(b, p.Micros)
+	}
+	return b
+}
+
+// usageCounts are what a usage counts, in the order of its bits in the form: new
+// ones go to the end, and none ever goes away.
+func usageCounts(u *Usage) [9]*int64 {
+	return [...]*int64{
+		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image,
+	}
+}
+
+func appendUsage(b []byte, u *Usage) []byte {
+	counts := usageCounts(u)
+	var set uint64
+	for i, n := range counts {
+		if *n != 0 {
+			set |= 1 << i
+		}
+	}
+	b = binary.AppendUvarint(b, set)
+	for _, n := range counts {
+		if *n != 0 {
+			b = binary.AppendVarint(b, *n)
+		}
 	}
 	return b
 }
@@ -148,13 +174,10 @@ func (d *recordDecoder) record() (r Record) {
 	}
 	r.KeyID = d.unsigned()
 	r.Status = d.status()
-	u := &r.Usage
-	for _, n := range [...]*int64{
-		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image,
-		&r.LatencyMS, &r.TTFTMS, &r.BytesIn, &r.BytesOut,
-	} {
+	for _, n := range [...]*int64{&r.LatencyMS, &r.TTFTMS, &r.BytesIn, &r.BytesOut} {
 		*n = d.signed()
 	}
+	d.usage(&r.Usage)
 	r.Price = PriceRef{Version: d.unsigned(), Multiplier: Multiplier(d.signed())}
 	r.Cost = Money{Amount: Nanos(d.signed()), Asset: d.text()}
 	if n := d.count(4); n > 0 {
@@ -209,6 +232,22 @@ func (d *recordDecoder) unsigned() (v uint64) {
 func (d *recordDecoder) signed() int64 {
 	v := d.unsigned()
 	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (d *recordDecoder) usage(u *Usage) {
+	counts := usageCounts(u)
+	set := d.unsigned()
+	if set >= 1<<len(counts) {
+		d.fail()
+	}
+	for i, n := range counts {
+		if set&(1<<i) == 0 {
+			continue
+		}
+		if *n = d.signed(); *n == 0 {
+			d.fail()
+		}
+	}
 }
 
 // status reads a number that has to be an int of this machine.

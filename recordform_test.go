@@ -106,6 +106,8 @@ func TestRecordFormRefuses(t *testing.T) {
 		"newer":          {changed(good, 0, 2), sluice.CodeSchemaNewer},
 		"cut":            {good[:len(good)-1], sluice.CodeDiscrepancy},
 		"more":           {append(bytes.Clone(good), 0), sluice.CodeDiscrepancy},
+		"unknown count":  {changed(empty, len(empty)-7, 0x80, 0x40), sluice.CodeDiscrepancy},
+		"count of zero":  {changed(empty, len(empty)-7, 1, 0), sluice.CodeDiscrepancy},
 		"unknown flag":   {changed(empty, 1, 4), sluice.CodeDiscrepancy},
 		"long number":    {changed(empty, len(empty)-3, 0x80, 0), sluice.CodeDiscrepancy},
 		"huge number":    {changed(empty, len(empty)-3, bytes.Repeat([]byte{0xff}, 10)...), sluice.CodeDiscrepancy},
