@@ -85,6 +85,25 @@ func TestIDsRoundTrip(t *testing.T) {
 	}
 }
 
+// TestUsageSurvivesItsQuantities: what a journal keeps of a usage must be all of
+// it, or a request that is ended after a crash is charged for less.
+func TestUsageSurvivesItsQuantities(t *testing.T) {
+	u := sluice.Usage{Input: 1, CachedInput: 2, CacheWrite5m: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6, AudioInput: 7, AudioOutput: 8, ImageInput: 9, Image: 10,
+		Pieces: sluice.Pieces{Images: 11, AudioSeconds: 12, Characters: 13, SearchUnits: 14}}
+	q := u.Quantities()
+	for unit, n := range q {
+		if n == 0 {
+			t.Errorf("%s is lost", sluice.Unit(unit))
+		}
+	}
+	if back := q.Usage(); back != u {
+		t.Errorf("%+v became %+v", u, back)
+	}
+	if one := (sluice.Usage{Input: 1}); one.Quantities()[sluice.UnitRequest] != 1 || one.Quantities().Usage() != one {
+		t.Errorf("a plain request became %+v", one.Quantities().Usage())
+	}
+}
+
 // TestEndingsAreClosed holds every outcome to a row: an ending without a policy
 // is charged by accident.
 func TestEndingsAreClosed(t *testing.T) {

@@ -22,18 +22,19 @@ const (
 	UnitReasoning                  // hidden completion token
 	UnitAudioInput                 // audio prompt token
 	UnitAudioOutput                // audio completion token
-	UnitImageInput                 // image token
+	UnitImageInput                 // image prompt token
 	UnitImage                      // generated image
 	UnitAudioSecond                // begun second of audio
 	UnitCharacter                  // character of text, for speech
-	UnitRequest                    // the request itself
+	UnitRequest                    // the request itself, or a search unit of it
+	UnitImageOutput                // image completion token
 	UnitCount        = iota        // how many units there are
 )
 
 // unitNames are the units in JSON, price files and on every surface.
 var unitNames = [UnitCount]string{
 	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output",
-	"image_input", "image", "audio_second", "character", "request",
+	"image_input", "image", "audio_second", "character", "request", "image_output",
 }
 
 // String returns the unit's name.
@@ -68,13 +69,29 @@ func (u *Unit) UnmarshalText(b []byte) error {
 // Quantities counts every unit that one request used.
 type Quantities [UnitCount]int64
 
-// Quantities returns the token classes of a usage, and one request.
+// Quantities returns the tokens and the pieces of a usage, and one request at
+// least.
 func (u Usage) Quantities() Quantities {
 	return Quantities{
 		UnitInput: u.Input, UnitCachedInput: u.CachedInput, UnitCacheWrite5m: u.CacheWrite5m, UnitCacheWrite1h: u.CacheWrite1h,
 		UnitOutput: u.Output, UnitReasoning: u.Reasoning, UnitAudioInput: u.AudioInput, UnitAudioOutput: u.AudioOutput,
-		UnitImageInput: u.Image, UnitRequest: 1,
+		UnitImageInput: u.ImageInput, UnitImageOutput: u.Image, UnitImage: u.Images, UnitAudioSecond: u.AudioSeconds,
+		UnitCharacter: u.Characters, UnitRequest: max(1, u.SearchUnits),
 	}
+}
+
+// Usage is the inverse of [Usage.Quantities]; a single request is no search unit.
+func (q Quantities) Usage() Usage {
+	u := Usage{
+		Input: q[UnitInput], CachedInput: q[UnitCachedInput], CacheWrite5m: q[UnitCacheWrite5m], CacheWrite1h: q[UnitCacheWrite1h],
+		Output: q[UnitOutput], Reasoning: q[UnitReasoning], AudioInput: q[UnitAudioInput], AudioOutput: q[UnitAudioOutput],
+		ImageInput: q[UnitImageInput], Image: q[UnitImageOutput],
+		Pieces: Pieces{Images: q[UnitImage], AudioSeconds: q[UnitAudioSecond], Characters: q[UnitCharacter]},
+	}
+	if n := q[UnitRequest]; n > 1 {
+		u.SearchUnits = n
+	}
+	return u
 }
 
 // MarshalJSON renders an object of the units that were used.
@@ -158,8 +175,9 @@ type Price struct {
 	From time.Time `json:"from"`
 	// Rates has the price of each unit, as an exact number per single unit; a
 	// class of tokens that is not in it costs what its plainer class does (cached
-	// and image input what input does, reasoning what output does); any other unit
-	// that is not in it is not priced, and using it is an error unless Free.
+	// and image input what input does, reasoning and image output what output
+	// does). A price of tokens leaves pieces out of account, and one of pieces
+	// tokens; a request of which nothing is priced is refused.
 	Rates map[Unit]Rate `json:"rates,omitempty"`
 	// Free says on purpose that the model costs nothing; it has no rates then.
 	Free bool `json:"free,omitempty"`

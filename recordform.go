@@ -90,9 +90,10 @@ func AppendRecord(b []byte, r *Record) []byte {
 
 // usageCounts are what a usage counts, in the order of its bits in the form: new
 // ones go to the end, and none ever goes away.
-func usageCounts(u *Usage) [9]*int64 {
+func usageCounts(u *Usage) [14]*int64 {
 	return [...]*int64{
 		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image,
+		&u.ImageInput, &u.Images, &u.AudioSeconds, &u.Characters, &u.SearchUnits,
 	}
 }
 

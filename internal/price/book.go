@@ -23,6 +23,9 @@ type Version struct {
 	price  sluice.Price
 	rates  [sluice.UnitCount]sluice.Rate
 	priced [sluice.UnitCount]bool
+	// own are the units that have a rate of their own, tokens that a token has.
+	own    [sluice.UnitCount]bool
+	tokens bool
 }
 
 // NewBook compiles prices. A price that is invalid by itself, a version number
@@ -76,7 +79,8 @@ func (b *Book) insert(p sluice.Price) error {
 func compile(p sluice.Price) *Version {
 	v := &Version{price: p}
 	for u, r := range p.Rates {
-		v.rates[u], v.priced[u] = r, true
+		v.rates[u], v.priced[u], v.own[u] = r, true, true
+		v.tokens = v.tokens || isToken[u]
 	}
 	for _, c := range classes {
 		if !v.priced[c.unit] && v.priced[c.base] {
@@ -97,6 +101,7 @@ var classes = [...]struct{ unit, base sluice.Unit }{
 	{sluice.UnitImageInput, sluice.UnitInput},
 	{sluice.UnitReasoning, sluice.UnitOutput},
 	{sluice.UnitAudioOutput, sluice.UnitOutput},
+	{sluice.UnitImageOutput, sluice.UnitOutput},
 }
 
 // Add returns a book with one more price. Besides what [NewBook] refuses, a

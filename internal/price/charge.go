@@ -12,9 +12,11 @@ import (
 const perNano = 1_000_000 * uint64(sluice.NoMultiplier)
 
 // Charge returns what the quantities cost under a multiplier: the exact sum
-// over all units, rounded once, half up. A negative quantity, a multiplier out
-// of range, a used unit without a price and an amount that does not fit are
-// [sluice.CodeInvalidRequest]; a free version costs nothing, whatever was used.
+// over all units, rounded once, half up. A price by pieces takes no account of
+// tokens, and one by tokens none of pieces. A negative quantity, a multiplier out
+// of range, a used unit that counts and has no price, and an amount that does not
+// fit are [sluice.CodeInvalidRequest]; a free version costs nothing, whatever was
+// used.
 func (v *Version) Charge(q sluice.Quantities, m sluice.Multiplier) (sluice.Nanos, error) {
 	total, err := v.total(&q, m)
 	if err != nil {
@@ -26,9 +28,12 @@ func (v *Version) Charge(q sluice.Quantities, m sluice.Multiplier) (sluice.Nanos
 // Explain returns the lines of a charge in the order of the units, for people
 // who ask why. Its errors are those of [Version.Charge].
 func (v *Version) Explain(q sluice.Quantities, m sluice.Multiplier) ([]sluice.CostLine, error) {
+	if _, err := v.Charge(q, m); err != nil {
+		return nil, err
+	}
 	var lines []sluice.CostLine
 	for u, n := range q {
-		if n == 0 || v.price.Free || u == int(sluice.UnitRequest) && !v.priced[u] {
+		if n == 0 || v.price.Free || !v.counts(sluice.Unit(u), &q) {
 			continue
 		}
 		var one sluice.Quantities
@@ -52,11 +57,10 @@ func (v *Version) total(q *sluice.Quantities, m sluice.Multiplier) (uint128, err
 		if n < 0 {
 			return uint128{}, sluice.Errorf(sluice.CodeInvalidRequest, "the quantity of %s is negative", sluice.Unit(u))
 		}
-		if n == 0 || v.price.Free {
+		if n == 0 || v.price.Free || !v.counts(sluice.Unit(u), q) {
 			continue
 		}
-		// A request as such is priced only where the price says so.
-		if !v.priced[u] && u != int(sluice.UnitRequest) {
+		if !v.priced[u] {
 			return uint128{}, sluice.Errorf(sluice.CodeInvalidRequest, "version %d of %s has no price for %s", v.price.Version, v.price.Model, sluice.Unit(u))
 		}
 		if !sum.addProduct(uint64(n), uint64(v.rates[u])) {

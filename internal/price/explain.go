@@ -28,6 +28,9 @@ func ExplainRecord(r sluice.Record, v *Version) sluice.RecordCost {
 		c.Reason = "The recorded cost does not follow from usage and price; ask the operator."
 	default:
 		c.Reason = "Each unit that was used, times its rate, times the multiplier of the group; rounded once."
+		if r.UsageSource == sluice.UsageEstimated {
+			c.Reason += " The provider stated no usage: what was used is counted here, or estimated."
+		}
 		c.Lines, _ = v.Explain(c.Quantities, c.Multiplier) // it fails where Charge does
 	}
 	return c

@@ -45,7 +45,7 @@ func complete(r sluice.Record, e *journal.Entry) sluice.Record {
 	if r.Time.IsZero() {
 		r.Time = p.Request.Time()
 	}
-	r.Usage, r.UsageSource, r.Price = usageOf(p.Quantities), p.Source, p.Price
+	r.Usage, r.UsageSource, r.Price = p.Quantities.Usage(), p.Source, p.Price
 	if asset := p.Wallet.Asset(); asset != "" {
 		r.Cost = sluice.Money{Amount: p.Charge, Asset: asset}
 	}
@@ -56,16 +56,6 @@ func complete(r sluice.Record, e *journal.Entry) sluice.Record {
 		r.Tenant, r.User = payer(p.Wallet)
 	}
 	return r
-}
-
-// usageOf are the token classes of quantities.
-func usageOf(q sluice.Quantities) sluice.Usage {
-	return sluice.Usage{
-		Input: q[sluice.UnitInput], CachedInput: q[sluice.UnitCachedInput],
-		CacheWrite5m: q[sluice.UnitCacheWrite5m], CacheWrite1h: q[sluice.UnitCacheWrite1h],
-		Output: q[sluice.UnitOutput], Reasoning: q[sluice.UnitReasoning],
-		AudioInput: q[sluice.UnitAudioInput], AudioOutput: q[sluice.UnitAudioOutput], Image: q[sluice.UnitImageInput],
-	}
 }
 
 // payer is whose wallet it is, as far as its name tells: that of a key names

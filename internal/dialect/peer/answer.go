@@ -58,6 +58,17 @@ func (d *Document) Hold(b []byte) error {
 	return nil
 }
 
+// keptDocument is the most memory that an idle document keeps.
+const keptDocument = 64 << 10
+
+// Reset forgets what came. Nothing of it may be in use any more.
+func (d *Document) Reset() {
+	if cap(d.held) > keptDocument {
+		d.held = nil
+	}
+	d.held = d.held[:0]
+}
+
 // Empty reports whether nothing has come.
 func (d *Document) Empty() bool { return len(d.held) == 0 }
 
@@ -66,7 +77,7 @@ func (d *Document) Whole(s *Scrubber) ([]byte, error) {
 	if len(d.held) == 0 {
 		return nil, Broken("it is empty")
 	}
-	if IsError(d.held) {
+	if bytes.Contains(d.held, []byte(`"error"`)) && IsError(d.held) {
 		return nil, s.Embedded(d.held)
 	}
 	return d.held, nil
@@ -99,13 +110,14 @@ func IsError(doc []byte) bool {
 	return false
 }
 
-// mostTokens is the most that one answer can plausibly state of a class.
+// mostTokens is the most that one answer can plausibly state of anything.
 const mostTokens = 1_000_000_000
 
 // Plausible reports whether a stated usage can be believed: more, or less than
 // nothing, is taken for a fault of the provider, not for a bill.
 func Plausible(u *sluice.Usage) bool {
-	for _, n := range [...]int64{u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image} {
+	for _, n := range [...]int64{u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.ImageInput, u.Image,
+		u.Images, u.AudioSeconds, u.Characters, u.SearchUnits} {
 		if n < 0 || n > mostTokens {
 			return false
 		}
