@@ -52,22 +52,27 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 // ownLedger takes the ledger of this process. One in a file needs no lease, and no
 // write each second: the lock on the data folder says whose it is.
 func (c *controlRole) ownLedger(ctx context.Context, owner string) (*worker.Owned, error) {
-	owned, err := ownLedger(ctx, c.store, owner, c.anomaly)
+	owned, err := ownLedger(ctx, c.store, claimant{owner, c.advertised()}, c.anomaly)
 	if err == nil && c.PostgresDSN == "" {
 		owned.Lease, owned.Renew = 0, nil
 	}
 	return owned, err
 }
 
-// ownLedger takes the ledger of a database and loads it; anomalies are told.
-func ownLedger(ctx context.Context, db *store.DB, owner string, tell func(ledger.Anomaly)) (*worker.Owned, error) {
-	kept, err := db.OwnLedger(ctx, owner, ledgerLease)
+// claimant is who takes a ledger: name is what no other process is called, and
+// address where others reach it, if they can.
+type claimant struct{ name, address string }
+
+// ownLedger takes the ledger of a database, loads it, and says where it is from
+// now on; anomalies are told.
+func ownLedger(ctx context.Context, db *store.DB, owner claimant, tell func(ledger.Anomaly)) (*worker.Owned, error) {
+	kept, err := db.OwnLedger(ctx, owner.name, ledgerLease)
 	if err != nil {
 		return nil, err
 	}
 	book := ledger.NewBook(ledger.Config{})
 	poster := ledger.NewPoster(book, worker.TellAnomalies(kept, tell), time.Now)
-	if err := poster.Start(ctx); err != nil {
+	if err := errors.Join(poster.Start(ctx), kept.Announce(ctx, owner.address)); err != nil {
 		return nil, errors.Join(err, kept.Yield(ctx))
 	}
 	return &worker.Owned{

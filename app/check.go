@@ -141,6 +141,9 @@ func (c *Config) checkPlanes(p *problems, role Role, dev bool) {
 	if c.ControlURL != "" && !webAddress(c.ControlURL) {
 		p.bad("SLUICE_CONTROL_URL (plane.control_url): %q is not an http(s) address", c.ControlURL)
 	}
+	if c.AdvertiseURL != "" && !webAddress(c.AdvertiseURL) {
+		p.bad("SLUICE_ADVERTISE_URL (plane.advertise_url): %q is not an http(s) address", c.AdvertiseURL)
+	}
 	if c.PublicURL != "" && !webAddress(c.PublicURL) {
 		p.bad("SLUICE_PUBLIC_URL (control.public_url): %q is not an http(s) address", c.PublicURL)
 	}

@@ -52,6 +52,8 @@ type Config struct {
 	PlaneToken string `key:"plane.token" env:"SLUICE_PLANE_TOKEN" secret:"true"`
 	// Where gateways reach the control plane, for instance http://control:8081. Control routes self-service there when it is set.
 	ControlURL string `key:"plane.control_url" env:"SLUICE_CONTROL_URL"`
+	// Where other processes on the same PostgreSQL reach the control listener of this one, for instance http://control-1:8081: to the one that keeps the ledger they pass on what needs it. Empty is the address of the listener, or the host's name where it listens on all. Used with plane.token.
+	AdvertiseURL string `key:"plane.advertise_url" env:"SLUICE_ADVERTISE_URL"`
 	// Where people reach the control plane; set-up links begin with it, and https makes session cookies secure.
 	PublicURL string `key:"control.public_url" env:"SLUICE_PUBLIC_URL"`
 	// Addresses and networks, separated by commas, of proxies and gateways in front of control whose X-Forwarded-For is believed.

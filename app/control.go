@@ -32,6 +32,7 @@ type controlRole struct {
 	control   *control.Control
 	worker    *worker.Worker
 	books     *worker.Books
+	keeper    *link.Keeper         // knows which process keeps the ledger; nil when there is no other
 	board     *link.Board          // to the gateway of this process
 	statuses  *link.StatusBoard    // of gateways that report to this process
 	publisher *link.RedisPublisher // to gateways of other processes; nil without Redis
@@ -73,6 +74,9 @@ const databaseName = "sluice.db"
 
 func (c *controlRole) open(ctx context.Context) (err error) {
 	if err := c.openBooks(ctx); err != nil {
+		return err
+	}
+	if err := c.openKeeper(); err != nil {
 		return err
 	}
 	if c.PostgresDSN == "" { // nobody else can be running a request by this database
@@ -216,7 +220,7 @@ func (c *controlRole) handler(ready func() readiness) (http.Handler, error) {
 	handler, err := api.New(api.Config{
 		Control: c.control, Log: c.log, Version: version(), Plugins: pluginInfo(c.plugins),
 		PublicURL: c.PublicURL, TrustedProxies: proxies,
-		Gateways: c.fleet, LogLevel: c.level, Rebuild: c.rebuild(), LedgerStatus: c.ledgerStatus,
+		Gateways: c.fleet, LogLevel: c.level, Rebuild: c.rebuild(), LedgerStatus: c.ledgerStatus, Forward: c.keeper.Forward,
 		Ready: func() string {
 			if r := ready(); r.refusing {
 				return r.reason

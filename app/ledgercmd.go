@@ -118,7 +118,9 @@ func replayJournal(ctx context.Context, db *store.DB, owner, folder string, p pr
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
 	books := worker.NewBooks(worker.BooksConfig{
-		Records: db, Now: time.Now, Log: log, Own: func(ctx context.Context) (*worker.Owned, error) { return ownLedger(ctx, db, owner, anomalyTo(log)) },
+		Records: db, Now: time.Now, Log: log, Own: func(ctx context.Context) (*worker.Owned, error) {
+			return ownLedger(ctx, db, claimant{name: owner}, anomalyTo(log))
+		},
 	})
 	if err := books.Take(ctx); err != nil {
 		return err

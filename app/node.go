@@ -83,7 +83,7 @@ func (n *node) openCosts(ctx context.Context) (err error) {
 // books are where the journal of this process goes.
 func (n *node) books() (journal.Transport, error) {
 	if n.control != nil {
-		return n.control.books, nil
+		return n.control.keeper.Transport(n.control.books), nil
 	}
 	return link.NewJournalClient(n.ControlURL, n.PlaneToken, nil)
 }
@@ -125,6 +125,7 @@ func (n *node) start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.serveHTTP("status", n.statusHandler())
+	n.loops.Go(func() { n.settle(loops) })
 	if n.control != nil {
 		if err := n.control.start(loops, n.ready); err != nil {
 			return err

@@ -31,8 +31,8 @@ func (c *controlRole) withPlanes(next http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle(link.EventsPath, events)
-	mux.Handle(link.JournalPath, entries)
+	mux.Handle(link.JournalPath, c.keeper.Journals(entries))
 	mux.Handle(link.StatusPath, status)
 	mux.Handle("/logs", c.logs.Handler())
-	return mux, nil
+	return c.keeper.Receive(mux), nil
 }

@@ -39,6 +39,11 @@ type Config struct {
 	// LedgerStatus returns the condition of the books; nil answers that the
 	// operation is not supported.
 	LedgerStatus func() sluice.LedgerStatus
+	// Forward passes a request whose answer depends on the ledger on to the process
+	// that keeps it and writes what that answers; done is false, and nothing is
+	// written, where this process answers. client is who asks. nil means that there
+	// is no other process.
+	Forward func(w http.ResponseWriter, r *http.Request, client string) (done bool, err error)
 	// Rebuild writes anew what is published outside this process, after POST
 	// /sync/snapshot has published, and returns the revision; force confirms that
 	// it may go back behind what was published. nil does nothing more.

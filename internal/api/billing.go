@@ -37,7 +37,7 @@ func (in RepeatQuery) options() sluice.WriteOptions {
 // registerBilling adds wallets: what is in them, what they were spent on, and what
 // fills them.
 func (s *server) registerBilling() {
-	register(s, operation{id: "get-balance", method: http.MethodGet, path: billingPath + "balance", tag: "billing",
+	register(s, operation{id: "get-balance", method: http.MethodGet, path: billingPath + "balance", tag: "billing", ledger: true,
 		summary:     "Read what may be spent",
 		description: "The wallets of a tenant, of a user with the caps of the user's keys, or of a key with its caps. Callers who may read their own only get their user's when they name none.",
 	}, getBalance)
@@ -76,7 +76,7 @@ func (s *server) registerPayments() {
 		{"create-adjustment", "adjustments", "Correct a wallet, up or down", "An amount below zero takes money out: for what was paid back outside, or entered wrongly. It never takes a wallet below what its owner's terms allow. One that names a grant takes back what is left of it, or with an amount a part: send grant and amount alone. " + once,
 			sluice.Payment{ID: "invoice-2026-017-void", WalletOwner: acme, Amount: -25 * sluice.NanosPerUnit, Asset: "USD", Note: "entered twice"}, (*control.Session).Adjust},
 	} {
-		register(s, operation{id: p.id, method: http.MethodPost, path: billingPath + p.path, tag: "billing", upsert: true, summary: p.summary, description: p.description,
+		register(s, operation{id: p.id, method: http.MethodPost, path: billingPath + p.path, tag: "billing", upsert: true, ledger: true, summary: p.summary, description: p.description,
 			body: reflect.TypeFor[sluice.Payment](), example: p.example, errors: paymentErrors(p.id)},
 			func(ctx context.Context, ses *control.Session, in *RepeatQuery) (*paymentOutput, error) {
 				var asked sluice.Payment

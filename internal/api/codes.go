@@ -21,7 +21,7 @@ func (s *server) registerCodes() {
 	register(s, operation{id: "revoke-code", method: http.MethodDelete, path: billingPath + "codes/{id}", tag: "billing",
 		summary: "Make a code void", description: "One that was redeemed is 409. Platform admins only.",
 		errors: []sluice.Code{sluice.CodeNotFound, sluice.CodeConflict}}, revokeCode)
-	register(s, operation{id: "redeem-code", method: http.MethodPost, path: billingPath + "redeem", tag: "billing",
+	register(s, operation{id: "redeem-code", method: http.MethodPost, path: billingPath + "redeem", tag: "billing", ledger: true,
 		summary:     "Turn a code into money in the own wallet",
 		description: "That of the caller's tenant where the caller may, otherwise that of the caller's user; wallet chooses. A code is redeemed once. One that was redeemed, revoked or has expired is 409 with its status in details; failed attempts are bounded.",
 		body:        reflect.TypeFor[redeemBody](), example: redeemBody{Code: "SLR-ABCDE-FGHIJ-KLMNO-PQRST"},

@@ -10,7 +10,7 @@ import (
 
 // registerLedger adds the condition of the books.
 func (s *server) registerLedger() {
-	register(s, operation{id: "get-ledger-invariants", method: http.MethodGet, path: adminPath + "ledger/invariants", tag: "system",
+	register(s, operation{id: "get-ledger-invariants", method: http.MethodGet, path: adminPath + "ledger/invariants", tag: "system", ledger: true,
 		summary:     "Say for each invariant of money whether it holds",
 		description: "Platform admins only. Some are measured every ten seconds, all sums of transfers each night, the rest by `sluice ledger verify`.",
 		errors:      []sluice.Code{sluice.CodeUnsupported}}, s.ledgerInvariants)

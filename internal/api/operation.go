@@ -37,6 +37,7 @@ type operation struct {
 	optional bool // the body may be left out
 	filters  bool // query parameters that are not listed are fields to filter by
 	upsert   bool // success is 201 when it created the object
+	ledger   bool // the process that keeps the ledger answers
 	example  any
 	// table documents that the answer, this type as JSON, may be asked for as CSV.
 	table reflect.Type
@@ -51,6 +52,9 @@ func register[I, O any](s *server, op operation, run func(context.Context, *cont
 	h := op.huma()
 	h.Security = []map[string][]string{{schemeBearer: {}}, {schemeSession: {}}}
 	h.Middlewares = huma.Middlewares{s.authenticate}
+	if op.ledger && s.Forward != nil {
+		h.Middlewares = append(h.Middlewares, s.forward)
+	}
 	op.errors = append(op.errors, sluice.CodeUnauthorized, sluice.CodeForbidden)
 	add(s, op, h, func(ctx context.Context, in *I) (*O, error) {
 		return run(ctx, s.Control.As(callerOf(ctx)), in)

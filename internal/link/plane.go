@@ -129,6 +129,7 @@ type planeClient struct {
 	token       string
 	http        *http.Client
 	contentType string // of what is posted
+	forwarded   bool   // to a process of the same plane: it must not pass it on
 }
 
 // newPlaneClient checks address and token.
@@ -155,6 +156,9 @@ func (c planeClient) post(ctx context.Context, body []byte, into any) error {
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", c.contentType)
+	if c.forwarded {
+		req.Header.Set(forwardedHeader, c.token)
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return sluice.Errorf(sluice.CodeUnavailable, "control cannot be reached").After(1).Because(err)

@@ -49,7 +49,7 @@ func (db *DB) OwnLedger(ctx context.Context, owner string, lease time.Duration) 
 	now := db.engine.now()
 	err := db.add(ctx, func(tx *Tx) error {
 		err := tx.row(`INSERT INTO ledger_owner (name, owner, epoch, expires_at, booked) VALUES ($1, $2, 1, `+now+` + $3, 0)
-			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = ledger_owner.epoch + 1, expires_at = excluded.expires_at
+			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, epoch = ledger_owner.epoch + 1, expires_at = excluded.expires_at, address = ''
 			WHERE $4 = 0 OR ledger_owner.owner = excluded.owner OR ledger_owner.expires_at <= `+now+`
 			RETURNING epoch`, []any{ledgerName, owner, lease.Microseconds(), flag(db.engine.shared())}, &l.epoch)
 		if errors.Is(err, sql.ErrNoRows) {
