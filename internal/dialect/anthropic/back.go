@@ -29,7 +29,7 @@ func (p *plan) EncodeChat(c *form.Chat, t *form.Target) (form.Encoded, error) {
 	if err := e.run(e.input, e.limits, e.reasoning, e.format, e.sampling, e.rest); err != nil {
 		return form.Encoded{}, err
 	}
-	return form.Encoded{Path: pathMessages, Body: e.out.encode()}, nil
+	return form.Encoded{Path: pathMessages, Body: e.out.encode(e.target.Room)}, nil
 }
 
 // EncodeCount implements [form.Counter] with what counts of a request.
@@ -39,7 +39,7 @@ func (p *plan) EncodeCount(c *form.Chat, t *form.Target) (form.Encoded, error) {
 	if err := e.run(e.input); err != nil {
 		return form.Encoded{}, err
 	}
-	return form.Encoded{Path: pathCount, Body: e.out.encode()}, nil
+	return form.Encoded{Path: pathCount, Body: e.out.encode(e.target.Room)}, nil
 }
 
 // DecodeCount implements [form.Counter].

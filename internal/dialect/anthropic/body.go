@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
@@ -58,8 +59,8 @@ type thinking struct {
 // bodyOverhead is more than what most bodies take besides their lists.
 const bodyOverhead = 256
 
-// encode writes the body.
-func (r *request) encode() []byte {
+// encode writes the body, in room where that is long enough.
+func (r *request) encode(room []byte) []byte {
 	size := bodyOverhead + sizeOf(r.system)
 	for i := range r.messages {
 		size += bodyOverhead/4 + sizeOf(r.messages[i].content)
@@ -67,7 +68,7 @@ func (r *request) encode() []byte {
 	for i := range r.tools {
 		size += blockOverhead + len(r.tools[i].description) + len(r.tools[i].schema)
 	}
-	to := append(make([]byte, 0, size), '{')
+	to := append(slices.Grow(room[:0], size), '{')
 	to = jsonscan.AppendText(addMember(to, "model"), r.model)
 	to = appendCount(to, "max_tokens", r.maxTokens)
 	if len(r.system) > 0 {

@@ -19,8 +19,19 @@ type decoder struct {
 	// calls numbers calls of tools, to tell them apart; real counts those of the
 	// client's own tools.
 	calls, real int
-	// over tells that message_stop came: nothing follows it.
-	over bool
+	// over tells that message_stop came: nothing follows it. still tells that the
+	// document stays where it is until the answer is written.
+	over, still bool
+}
+
+// text is that of a string, copied unless the document stays.
+func (d *decoder) text(data []byte, v jsonscan.Value) string {
+	read := jsonscan.Text
+	if d.still {
+		read = jsonscan.Span
+	}
+	s, _ := read(data, v)
+	return s
 }
 
 // Decoder implements [form.Back].
@@ -65,8 +76,7 @@ func (d *decoder) message(data []byte, message jsonscan.Value) error {
 	if message.Kind != jsonscan.Object {
 		return peer.Broken("its first event holds no message")
 	}
-	id, _ := jsonscan.Text(data, jsonscan.Find(data, message, "id"))
-	if err := d.out.Start(id, 0); err != nil {
+	if err := d.out.Start(d.text(data, jsonscan.Find(data, message, "id")), 0); err != nil {
 		return err
 	}
 	d.usage.take(data, jsonscan.Find(data, message, "usage"))
@@ -105,9 +115,7 @@ func (d *decoder) finish(data []byte, reason, sequence jsonscan.Value) error {
 	if err := d.stop(); err != nil {
 		return err
 	}
-	why, _ := jsonscan.Text(data, reason)
-	met, _ := jsonscan.Text(data, sequence)
-	return d.out.Finish(0, d.reason(why), met)
+	return d.out.Finish(0, d.reason(d.text(data, reason)), d.text(data, sequence))
 }
 
 // reason reads why it ended: a call of the tool that stands for a format is
@@ -149,8 +157,8 @@ func (d *decoder) Whole(doc []byte) error {
 	if !ok || a.content.Kind != jsonscan.Array {
 		return peer.Broken("it holds no content")
 	}
-	id, _ := jsonscan.Text(doc, a.id)
-	if err := d.out.Start(id, 0); err != nil {
+	d.still = true
+	if err := d.out.Start(d.text(doc, a.id), 0); err != nil {
 		return err
 	}
 	for e := a.content.Elements(doc); e.Next(); {

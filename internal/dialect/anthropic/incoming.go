@@ -34,10 +34,7 @@ func (d *decoder) start(data []byte, v jsonscan.Value) error {
 	}
 	b := readBegun(data, v)
 	d.open = incoming{kind: b.kind}
-	text := func(v jsonscan.Value) string {
-		s, _ := jsonscan.Text(data, v)
-		return s
-	}
+	text := func(v jsonscan.Value) string { return d.text(data, v) }
 	switch b.kind {
 	case "text":
 		return d.out.Text(0, text(b.text))
@@ -70,7 +67,7 @@ func readBegun(data []byte, block jsonscan.Value) (b begun) {
 	for m := block.Members(data); m.Next(); {
 		switch v := m.Value(); string(m.Key()) {
 		case "type":
-			b.kind, _ = jsonscan.Text(data, v)
+			b.kind = kindOf(data, v)
 		case "text":
 			b.text = v
 		case "thinking":
@@ -88,6 +85,17 @@ func readBegun(data []byte, block jsonscan.Value) (b begun) {
 		}
 	}
 	return b
+}
+
+// kindOf is the type of a block; those that most blocks have cost nothing.
+func kindOf(data []byte, v jsonscan.Value) string {
+	for _, kind := range [...]string{"text", "tool_use", "thinking"} {
+		if jsonscan.Is(data, v, kind) {
+			return kind
+		}
+	}
+	kind, _ := jsonscan.Text(data, v)
+	return kind
 }
 
 // call opens a call of a tool. Its input usually begins as {} and comes in

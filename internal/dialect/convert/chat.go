@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"sync"
+
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect"
 	"github.com/sluicegate/sluice/internal/dialect/form"
@@ -11,14 +13,15 @@ import (
 // bytesUsual is the bytes of text for each token, for estimates.
 const bytesUsual = 4
 
-// chat is the leg of a conversation.
+// chat is the leg of a conversation. Its memory serves one attempt after the
+// other.
 type chat struct {
 	exchange
-	emitter *form.Emitter
+	emitter form.Emitter
 	decoder form.Decoder
 	writer  form.Writer
-	// events reads a stream; nil when the answer is whole.
-	events *peer.Events
+	// events reads a stream; it is idle when the answer is whole.
+	events peer.Events
 	// out is what the client gets next; until released it only grows. Why the
 	// answer ended is kept back in it until it has.
 	out peer.Outbox
@@ -29,32 +32,69 @@ type chat struct {
 	fault error
 	// text is how many bytes of output have come.
 	text int64
+	// takes and reads are the methods of those names, bound once.
+	takes func(*form.Event) error
+	reads func(*sse.Event, []byte) error
+	// room is where requests are written.
+	room []byte
 }
 
-var _ dialect.Leg = (*chat)(nil)
+var (
+	_ dialect.Leg      = (*chat)(nil)
+	_ dialect.Releaser = (*chat)(nil)
+)
 
+// chats are those that no exchange uses.
+var chats = sync.Pool{New: func() any {
+	c := &chat{}
+	c.takes, c.reads = c.take, c.read
+	return c
+}}
+
+// openChat begins an attempt. Memory of one that fails here is left to the
+// collector.
 func openChat(e exchange) (dialect.Leg, error) {
 	asked, err := e.ask.Front.Chat()
 	if err != nil {
 		return nil, err
 	}
-	c := &chat{exchange: e}
+	c := chats.Get().(*chat)
+	e.document = c.document // which is empty
+	c.exchange = e
 	if asked, err = c.able(asked); err != nil {
 		return nil, err
 	}
+	c.target.Room = c.room
 	if c.encoded, err = c.peer.EncodeChat(asked, &c.target); err != nil {
 		return nil, err
 	}
 	c.writer = c.ask.Front.Writer(c.info())
-	c.emitter = form.NewEmitter(c.ask.RequestID, c.take)
-	c.decoder = c.peer.Decoder(c.emitter, &c.target)
-	if c.ask.Stream {
-		c.events = peer.NewEvents(c.peer.Scrubber(), func(ev *sse.Event, data []byte) error {
-			return c.decoder.Event(ev.Name, data)
-		})
-	}
+	c.emitter.Reset(c.ask.RequestID, c.takes)
+	c.decoder = c.peer.Decoder(&c.emitter, &c.target)
+	c.events.Reset(c.peer.Scrubber(), c.reads)
 	return c, nil
 }
+
+// keptRoom is the longest request whose memory an idle leg keeps.
+const keptRoom = 16 << 10
+
+// Release implements [dialect.Releaser].
+func (c *chat) Release() {
+	if body := c.encoded.Body; cap(body) <= keptRoom {
+		c.room = body[:0]
+	}
+	c.document.Reset()
+	c.exchange = exchange{document: c.document}
+	c.emitter.Reset("", nil)
+	c.events.Reset(nil, nil)
+	c.out.Reset()
+	c.decoder, c.writer, c.fault = nil, nil, nil
+	c.released, c.given, c.text = false, false, 0
+	chats.Put(c)
+}
+
+// read hands an event to the decoder.
+func (c *chat) read(ev *sse.Event, data []byte) error { return c.decoder.Event(ev.Name, data) }
 
 // able returns the request without what the model cannot do and can be left out:
 // coding tools ask every model to think.
@@ -104,10 +144,10 @@ func (c *chat) Feed(b []byte) ([]byte, error) {
 		return nil, c.fault
 	}
 	c.out.Recycle()
-	if c.events == nil {
-		return c.give(c.document.Hold(b))
+	if c.ask.Stream {
+		return c.give(c.events.Push(b))
 	}
-	return c.give(c.events.Push(b))
+	return c.give(c.document.Hold(b))
 }
 
 // give returns what is ready. What came before a fault is delivered first, but
@@ -157,7 +197,7 @@ func (c *chat) end() (err error) {
 
 // rest reads what is left of the answer.
 func (c *chat) rest() error {
-	if c.events != nil {
+	if c.ask.Stream {
 		if err := c.events.End(); err != nil {
 			return err
 		}
@@ -177,7 +217,7 @@ func (c *chat) Usage() (sluice.Usage, sluice.UsageSource) {
 		return sluice.Usage{}, sluice.UsageNone
 	case c.isStated:
 		return c.stated, sluice.UsageProvider
-	case c.document.Empty() && (c.events == nil || !c.events.Begun()):
+	case c.document.Empty() && !c.events.Begun():
 		return sluice.Usage{}, sluice.UsageNone
 	}
 	u := sluice.Usage{Input: c.ask.InputEstimate}

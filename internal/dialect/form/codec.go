@@ -82,7 +82,7 @@ type Counter interface {
 type Encoded struct {
 	// Path is appended to the account's base URL, its query included.
 	Path string
-	// Body is JSON.
+	// Body is JSON. Its memory is the receiver's, who writes over it later.
 	Body []byte
 	// Fields are added to those that every call of the account has.
 	Fields []sluice.Field
@@ -95,7 +95,8 @@ type Decoder interface {
 	// Both are leased. An error that the provider sent inside a 200 is returned
 	// as an error.
 	Event(name, data []byte) error
-	// Whole reads the document of an answer that is not streamed.
+	// Whole reads the document of an answer that is not streamed; doc stays as it
+	// is until the writer of the answer has ended.
 	Whole(doc []byte) error
 	// End is called at the end of a stream and finishes what the protocol
 	// leaves implicit. An answer that was cut off is an error.

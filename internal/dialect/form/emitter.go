@@ -22,7 +22,9 @@ type Emitter struct {
 	calls   int
 	started bool
 	choices []*choice
-	ev      Event
+	// spare is the memory of a part that was told.
+	spare *part
+	ev    Event
 }
 
 // choice is one of several answers.
@@ -62,7 +64,46 @@ type step struct {
 // NewEmitter returns an emitter that hands its events to out. made is what ids
 // of calls are made from where a provider gives none: the request's id.
 func NewEmitter(made string, out func(*Event) error) *Emitter {
-	return &Emitter{out: out, made: made}
+	e := &Emitter{}
+	e.Reset(made, out)
+	return e
+}
+
+// keptParts is how many parts an idle choice keeps room for, and keptChoices how
+// many choices an idle emitter keeps.
+const (
+	keptParts   = 16
+	keptChoices = 4
+)
+
+// Reset begins another answer in the same memory, of which nothing may be in use
+// any more; see [NewEmitter].
+func (e *Emitter) Reset(made string, out func(*Event) error) {
+	choices := e.choices
+	if len(choices) > keptChoices {
+		choices = nil
+	}
+	*e = Emitter{out: out, made: made, choices: choices[:0], spare: e.spare}
+	if e.spare != nil {
+		*e.spare = part{}
+	}
+	for _, c := range choices {
+		c.clear()
+	}
+}
+
+// clear forgets a choice, and keeps its lists unless they are long.
+func (c *choice) clear() {
+	waiting, done := c.waiting, c.done
+	if cap(waiting) > keptParts {
+		waiting = nil
+	}
+	if cap(done) > keptParts {
+		done = nil
+	}
+	clear(waiting[:cap(waiting)])
+	clear(done)
+	*c = choice{waiting: waiting[:0], done: done[:0]}
 }
 
 // Start tells that the answer begins; what follows tells it by itself if nobody
@@ -124,7 +165,7 @@ func (e *Emitter) Call(n int, key string, c Call, piece string, signature Signat
 		c.ID = e.callID()
 	}
 	call := c
-	return e.begin(at, &part{head: Part{Kind: PartCall, Call: &call, Signature: signature}, key: key}, step{text: piece})
+	return e.begin(at, e.newPart(Part{Kind: PartCall, Call: &call, Signature: signature}, key), step{text: piece})
 }
 
 // callID makes an id for a call whose provider gave none.
@@ -135,7 +176,7 @@ func (e *Emitter) callID() string {
 
 // Whole adds a part that comes in one piece: an image, or one of PartOther.
 func (e *Emitter) Whole(n int, p Part) error {
-	if err := e.begin(e.choice(n), &part{head: p}, step{}); err != nil {
+	if err := e.begin(e.choice(n), e.newPart(p, ""), step{}); err != nil {
 		return err
 	}
 	return e.Close(n)

@@ -19,8 +19,8 @@ const (
 )
 
 // Event is one step of an answer. The whole of an answer that is not streamed
-// is told in the same steps. Its strings are the receiver's to keep; the Event
-// itself is leased until the call returns.
+// is told in the same steps. Its strings are the receiver's to keep until the
+// answer is over; the Event itself is leased until the call returns.
 type Event struct {
 	Kind EventKind
 	// Choice is which of several answers it belongs to, from 0.

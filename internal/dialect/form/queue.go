@@ -20,9 +20,24 @@ func (e *Emitter) choice(n int) *choice {
 			return c
 		}
 	}
-	c := &choice{number: n}
-	e.choices = append(e.choices, c)
+	if before := e.choices[:cap(e.choices)]; len(e.choices) < len(before) && before[len(e.choices)] != nil {
+		e.choices = before[:len(e.choices)+1] // memory of the answer before
+	} else {
+		e.choices = append(e.choices, new(choice))
+	}
+	c := e.choices[len(e.choices)-1]
+	c.number = n
 	return c
+}
+
+// newPart returns a part, in the memory of one that was told where there is one.
+func (e *Emitter) newPart(head Part, key string) *part {
+	p := e.spare
+	if e.spare = nil; p == nil {
+		p = new(part)
+	}
+	p.head, p.key = head, key
+	return p
 }
 
 // add continues the part that came last if it is of that kind, or begins one.
@@ -34,7 +49,7 @@ func (e *Emitter) add(n int, head Part, key string, s step) error {
 	if s == (step{}) {
 		return nil
 	}
-	return e.begin(at, &part{head: head, key: key}, s)
+	return e.begin(at, e.newPart(head, key), s)
 }
 
 // takes reports whether a part can go on with a step: thought that follows its
@@ -162,6 +177,9 @@ func (e *Emitter) stop(at *choice, p *part) error {
 	at.next++
 	if p.head.Kind == PartCall {
 		at.done = append(at.done, p)
+	} else {
+		*p = part{} // nobody looks for it any more
+		e.spare = p
 	}
 	return e.tell()
 }

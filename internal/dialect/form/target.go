@@ -19,6 +19,9 @@ type Target struct {
 	// Dropped names what was dropped, once each, in order: visible ASCII that a
 	// response field can hold.
 	Dropped []string
+	// Room is memory in which the body may be written, from its beginning on; nil
+	// when there is none.
+	Room []byte
 	// tools are those whose name or kind had to change, by the provider's name.
 	tools map[string]named
 }

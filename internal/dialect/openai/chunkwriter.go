@@ -31,7 +31,7 @@ type chunkChoice struct {
 }
 
 func newChunkWriter(info form.Info, wantsUsage bool) *chunkWriter {
-	head := append([]byte("data: {\"id\":"), quote(completionID(&info))...)
+	head := appendID([]byte("data: {\"id\":"), &info)
 	head = strconv.AppendInt(append(head, `,"object":"chat.completion.chunk","created":`...), info.Created, 10)
 	head = jsonscan.AppendText(append(head, `,"model":`...), info.Model)
 	w := &chunkWriter{head: string(head), tail: "}]}\n\n", wantsUsage: wantsUsage}

@@ -16,6 +16,9 @@ type wholeWriter struct {
 	usage   sluice.Usage
 	stated  bool
 	choices []*gathered
+	// only is the memory of the first choice, and room that of the list.
+	only gathered
+	room [1]*gathered
 }
 
 // gathered is one choice as far as it has come.
@@ -61,6 +64,10 @@ func (*wholeWriter) ContentType() string { return "application/json" }
 
 // choice is a choice, which the emitter keeps to a small number.
 func (w *wholeWriter) choice(n int) *gathered {
+	if w.choices == nil {
+		w.room[0] = &w.only
+		w.choices = w.room[:]
+	}
 	for len(w.choices) <= n {
 		w.choices = append(w.choices, &gathered{})
 	}
@@ -150,7 +157,7 @@ func (w *wholeWriter) End(to []byte) ([]byte, error) {
 		size += c.text.len() + c.thought.len() + c.refusal.len()
 	}
 	to = append(slices.Grow(to, size), `{"id":`...)
-	to = append(jsonscan.AppendText(to, completionID(&w.info)), `,"object":"chat.completion","created":`...)
+	to = append(appendID(to, &w.info), `,"object":"chat.completion","created":`...)
 	to = append(strconv.AppendInt(to, w.info.Created, 10), `,"model":`...)
 	to = append(jsonscan.AppendText(to, w.info.Model), `,"choices":[`...)
 	to, err := w.appendChoices(to)

@@ -9,9 +9,15 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/peer"
 )
 
-// completionID is the id of an answer, in the shape of this protocol.
-func completionID(info *form.Info) string {
-	return "chatcmpl-" + strings.ReplaceAll(info.RequestID, "-", "")
+// appendID writes the id of an answer, in the shape of this protocol.
+func appendID(to []byte, info *form.Info) []byte {
+	to = append(to, `"chatcmpl-`...)
+	for rest := info.RequestID; rest != ""; {
+		var piece string
+		piece, rest, _ = strings.Cut(rest, "-")
+		to = append(to, piece...)
+	}
+	return append(to, '"')
 }
 
 // finishReason is the word of this protocol for why an answer ended. What was

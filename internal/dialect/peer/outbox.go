@@ -48,6 +48,14 @@ func (o *Outbox) Take() []byte {
 	return o.Bytes[from:o.given]
 }
 
+// Reset forgets everything; what Take returned may not be in use any more.
+func (o *Outbox) Reset() {
+	if cap(o.Bytes) > keptOutbox {
+		o.Bytes = nil
+	}
+	*o = Outbox{Bytes: o.Bytes[:0]}
+}
+
 // Recycle drops what Take returned.
 func (o *Outbox) Recycle() {
 	rest := o.Bytes[o.given:]

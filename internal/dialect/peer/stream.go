@@ -29,9 +29,16 @@ type Events struct {
 // NewEvents returns a reader that hands every event with data to take; both of
 // its arguments are leased. data is the event's without the space around it.
 func NewEvents(s *Scrubber, take func(ev *sse.Event, data []byte) error) *Events {
-	e := &Events{scrub: s, take: take}
-	e.scanner.Reset(maxEvent)
+	e := &Events{}
+	e.Reset(s, take)
 	return e
+}
+
+// Reset begins another stream in the same memory; see [NewEvents].
+func (e *Events) Reset(s *Scrubber, take func(ev *sse.Event, data []byte) error) {
+	scanner := e.scanner
+	*e = Events{scrub: s, take: take, scanner: scanner}
+	e.scanner.Reset(maxEvent)
 }
 
 // Begun reports whether anything has come.

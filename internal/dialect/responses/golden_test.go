@@ -324,7 +324,8 @@ func line(ev *form.Event) string {
 	add("signature", ev.Signature.Value)
 	add("reason", string(ev.Reason))
 	if ev.Kind == form.EventUsage {
-		out += fmt.Sprintf(" %+v", ev.Usage)
+		classes, _ := json.Marshal(ev.Usage)
+		out += " " + string(classes)
 	}
 	return out
 }
