@@ -48,7 +48,7 @@ const (
 	// it early would cost a few percent of a busy process for 4 MiB.
 	tinyHeap = 8 << 20
 	// smallHeap is the live heap up to which garbage is collected early.
-	smallHeap = 64 << 20
+	smallHeap = 128 << 20
 	// smallHeapPercent is how much garbage a small heap may hold beside what
 	// lives, in percent of that.
 	smallHeapPercent = 50
