@@ -125,6 +125,7 @@ func (n *node) start(ctx context.Context) error {
 	loops, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.serveHTTP("status", n.statusHandler())
+	n.loops.Go(func() { n.settle(loops) })
 	if n.control != nil {
 		if err := n.control.start(loops, n.ready); err != nil {
 			return err

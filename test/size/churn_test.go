@@ -143,11 +143,26 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle: a gateway with nothing to do.
+// BenchmarkIdle: a gateway with nothing to do, then with little, then with
+// nothing again: what it let go of after its start must not all come back.
 func BenchmarkIdle(b *testing.B) {
 	in := install(b, 10, 1)
 	g := in.gateway()
-	awaitToken(b, newClient(), g.Gateway+"/svc0/x", tokenOf(0))
-	time.Sleep(20 * time.Second)
-	b.ReportMetric(rss(b, g.PID()), "MiB")
+	url, c := g.Gateway+"/svc0/x", newClient()
+	awaitToken(b, c, url, tokenOf(0))
+	report := func(when string) {
+		b.Logf("%s: %.1f MiB resident, %.1f of files, %.1f anonymous", when, rss(b, g.PID()), resident(b, g.PID(), "RssFile"), resident(b, g.PID(), "RssAnon"))
+	}
+	time.Sleep(15 * time.Second)
+	report("idle")
+	b.ReportMetric(rss(b, g.PID()), "MiB-idle")
+	for range 200 {
+		ask(c, url, tokenOf(0))
+		time.Sleep(50 * time.Millisecond)
+	}
+	report("after 10 s of 20 requests a second")
+	b.ReportMetric(rss(b, g.PID()), "MiB-light-load")
+	time.Sleep(10 * time.Second)
+	report("idle again, 10 s later")
+	b.ReportMetric(rss(b, g.PID()), "MiB-idle-again")
 }

@@ -134,13 +134,16 @@ func percentile(list []time.Duration, p int) time.Duration {
 }
 
 // rss is the resident memory of a process in MiB.
-func rss(b *testing.B, pid int) float64 {
+func rss(b *testing.B, pid int) float64 { return resident(b, pid, "VmRSS") }
+
+// resident is one line of a process's memory in MiB: VmRSS, RssFile, RssAnon.
+func resident(b *testing.B, pid int, of string) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	must(b, err)
-	m := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
+	m := regexp.MustCompile(of + `:\s+(\d+) kB`).FindSubmatch(status)
 	if m == nil {
-		b.Fatal("no VmRSS")
+		b.Fatal("no " + of)
 	}
 	kb, err := strconv.Atoi(string(m[1]))
 	must(b, err)
