@@ -102,7 +102,7 @@ func (s *Session) BilledUsageCSV(ctx context.Context, q sluice.BilledUsageQuery)
 	}
 	assets := assetsOf(rows)
 	table := [][]string{append(slices.Clone(dimensions), "requests", "errors", "input", "cached_input", "cache_write_5m", "cache_write_1h",
-		"output", "reasoning", "audio_input", "audio_output", "image")}
+		"output", "reasoning", "audio_input", "audio_output", "image", "image_input", "images", "audio_seconds", "characters", "search_units")}
 	for _, a := range assets {
 		table[0] = append(table[0], "cost_"+a)
 	}
@@ -132,7 +132,10 @@ func usageCells(r sluice.UsageRow, dimensions, assets []string) []string {
 		cells = append(cells, cell(r.Group[d]))
 	}
 	u := r.Usage
-	for _, n := range []int64{r.Requests, r.Errors, u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image} {
+	for _, n := range []int64{
+		r.Requests, r.Errors, u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image,
+		u.ImageInput, u.Images, u.AudioSeconds, u.Characters, u.SearchUnits,
+	} {
 		cells = append(cells, strconv.FormatInt(n, 10))
 	}
 	costs := map[string]string{}

@@ -147,6 +147,8 @@ func TestTenantsOfSchemaThree(t *testing.T) {
 		row("1", "old", `{"name":"old","description":"a \"quoted\" \u00e9","status":"active"}`),
 		row("2", "new", `{"name":"new","status":"active","spending":"prepaid","durability":"strict"}`),
 		`DROP TABLE payments`, `DROP TABLE redemption_codes`, `DROP TABLE accounts`, `DROP TABLE transfers`, `DROP TABLE holds`, `DROP TABLE journals`, `DROP TABLE ledger_owner`, `DROP TABLE events`, `DROP TABLE answers`,
+		`ALTER TABLE records DROP COLUMN image_input`, `ALTER TABLE records DROP COLUMN images`, `ALTER TABLE records DROP COLUMN audio_seconds`,
+		`ALTER TABLE records DROP COLUMN characters`, `ALTER TABLE records DROP COLUMN search_units`,
 		`DELETE FROM goose_db_version WHERE version_id > 3`))
 	db = open(t, at)
 	must(t, db.Read(t.Context(), func(tx *store.Tx) error {

@@ -19,7 +19,8 @@ const maxBatch = 1000
 // column of its own.
 var recordColumns = []string{
 	"id", "time", "tenant", "user_name", "key_name", "model", "provider", "route", "outcome", "latency_ms", "ttft_ms",
-	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "cost", "asset", "doc",
+	"input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "audio_input", "audio_output", "image", "cost", "asset",
+	"image_input", "images", "audio_seconds", "characters", "search_units", "doc",
 }
 
 // recordWriter renders records; its memory serves one after the other.
@@ -47,7 +48,8 @@ func (w *recordWriter) values(args []any, r *sluice.Record) ([]any, error) {
 	u := &r.Usage
 	return append(args,
 		r.ID, micros(r.Time), r.Tenant, r.User, r.Key, r.Model, r.Provider, r.Route, string(r.Outcome), r.LatencyMS, r.TTFTMS,
-		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, int64(r.Cost.Amount), r.Cost.Asset, string(doc[:len(doc)-1]), // without the encoder's newline
+		u.Input, u.CachedInput, u.CacheWrite5m, u.CacheWrite1h, u.Output, u.Reasoning, u.AudioInput, u.AudioOutput, u.Image, int64(r.Cost.Amount), r.Cost.Asset,
+		u.ImageInput, u.Images, u.AudioSeconds, u.Characters, u.SearchUnits, string(doc[:len(doc)-1]), // without the encoder's newline
 	), nil
 }
 
@@ -66,7 +68,8 @@ func scanRecord(rows *sql.Rows) (r sluice.Record, err error) {
 	var c sluice.Record
 	u := &c.Usage
 	err = rows.Scan(&c.ID, &at, &c.Tenant, &c.User, &c.Key, &c.Model, &c.Provider, &c.Route, &c.Outcome, &c.LatencyMS, &c.TTFTMS,
-		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image, (*int64)(&c.Cost.Amount), &c.Cost.Asset, &doc)
+		&u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image, (*int64)(&c.Cost.Amount), &c.Cost.Asset,
+		&u.ImageInput, &u.Images, &u.AudioSeconds, &u.Characters, &u.SearchUnits, &doc)
 	if err != nil {
 		return r, err
 	}

@@ -22,7 +22,8 @@ func full(t *testing.T) sluice.Record {
 		case time.Time:
 			f.Set(reflect.ValueOf(noon.Add(1234 * time.Microsecond)))
 		case sluice.Usage:
-			f.Set(reflect.ValueOf(sluice.Usage{Input: 1, CachedInput: 2, CacheWrite5m: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6, AudioInput: 7, AudioOutput: 8, Image: 9}))
+			f.Set(reflect.ValueOf(sluice.Usage{Input: 1, CachedInput: 2, CacheWrite5m: 3, CacheWrite1h: 4, Output: 5, Reasoning: 6, AudioInput: 7, AudioOutput: 8, ImageInput: 9, Image: 10,
+				Pieces: sluice.Pieces{Images: 11, AudioSeconds: 12, Characters: 13, SearchUnits: 14}}))
 		case sluice.PriceRef:
 			f.Set(reflect.ValueOf(sluice.PriceRef{Version: 7, Multiplier: 1_250_000}))
 		case sluice.Money:
@@ -76,6 +77,7 @@ func TestRecordsOfSchemaOneSurvive(t *testing.T) {
 	}
 	want := full(t)
 	want.Price, want.Cost, want.Unpriced = sluice.PriceRef{}, sluice.Money{}, false // as before there were prices
+	want.Usage.ImageInput, want.Usage.Image, want.Usage.Pieces = 0, 9, sluice.Pieces{} // and before pieces were counted
 	doc, err := json.Marshal(want)
 	must(t, err)
 	must(t, raw(t, at, `DROP TABLE records`, "CREATE TABLE records"+old,

@@ -42,6 +42,8 @@ const sums = `COUNT(*), CAST(SUM(CASE WHEN outcome IN ('complete', 'client_gone'
 	CAST(SUM(input) AS BIGINT), CAST(SUM(cached_input) AS BIGINT), CAST(SUM(cache_write_5m) AS BIGINT),
 	CAST(SUM(cache_write_1h) AS BIGINT), CAST(SUM(output) AS BIGINT), CAST(SUM(reasoning) AS BIGINT),
 	CAST(SUM(audio_input) AS BIGINT), CAST(SUM(audio_output) AS BIGINT), CAST(SUM(image) AS BIGINT),
+	CAST(SUM(image_input) AS BIGINT), CAST(SUM(images) AS BIGINT), CAST(SUM(audio_seconds) AS BIGINT),
+	CAST(SUM(characters) AS BIGINT), CAST(SUM(search_units) AS BIGINT),
 	asset, CAST(SUM(cost / 1000000000) AS BIGINT), CAST(SUM(cost % 1000000000) AS BIGINT)`
 
 // Usage aggregates finished requests, ordered by the dimensions asked for;
@@ -92,7 +94,12 @@ func addUsage(to *sluice.UsageRow, row sluice.UsageRow) {
 	u.Reasoning += v.Reasoning
 	u.AudioInput += v.AudioInput
 	u.AudioOutput += v.AudioOutput
+	u.ImageInput += v.ImageInput
 	u.Image += v.Image
+	u.Images += v.Images
+	u.AudioSeconds += v.AudioSeconds
+	u.Characters += v.Characters
+	u.SearchUnits += v.SearchUnits
 	to.Cost = append(to.Cost, row.Cost...)
 }
 
@@ -117,7 +124,7 @@ func groupColumns(names []string) ([]string, error) {
 func scanUsage(rows *sql.Rows, names []string) (sluice.UsageRow, error) {
 	r := sluice.UsageRow{Group: map[string]string{}}
 	texts, numbers := make([]string, len(names)), make([]int64, len(names))
-	dest := make([]any, 0, len(names)+16)
+	dest := make([]any, 0, len(names)+21)
 	for i, name := range names {
 		if dimensions[name].unit > 0 {
 			dest = append(dest, &numbers[i])
@@ -127,7 +134,7 @@ func scanUsage(rows *sql.Rows, names []string) (sluice.UsageRow, error) {
 	}
 	u := &r.Usage
 	dest = append(dest, &r.Requests, &r.Errors, &r.LatencyMS, &r.TTFTMS, &u.Input, &u.CachedInput, &u.CacheWrite5m, &u.CacheWrite1h,
-		&u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image)
+		&u.Output, &u.Reasoning, &u.AudioInput, &u.AudioOutput, &u.Image, &u.ImageInput, &u.Images, &u.AudioSeconds, &u.Characters, &u.SearchUnits)
 	var asset string
 	var whole, rest int64
 	err := rows.Scan(append(dest, &asset, &whole, &rest)...)

@@ -448,7 +448,8 @@ func billedUsage(t *testing.T, w *World, open Opener) {
 		moment, err := time.Parse(time.RFC3339, at)
 		must(t, err)
 		records = append(records, sluice.Record{ID: fmt.Sprint("r", i), Time: moment, Tenant: "acme", User: "dev", Model: "=m", Outcome: sluice.OutcomeComplete,
-			Usage: sluice.Usage{Input: 10}, Cost: sluice.Money{Amount: usd / 4, Asset: []string{"USD", "EUR"}[i/4]}})
+			Usage: sluice.Usage{Input: 10, ImageInput: 5, Pieces: sluice.Pieces{Images: 1, AudioSeconds: 2, Characters: 3, SearchUnits: 4}},
+			Cost:  sluice.Money{Amount: usd / 4, Asset: []string{"USD", "EUR"}[i/4]}})
 	}
 	must(t, w.DB.InsertRecords(ctx(t), records))
 	q := func(bucket string, by ...string) sluice.BilledUsageQuery {
@@ -480,8 +481,8 @@ func billedUsage(t *testing.T, w *World, open Opener) {
 	}
 	table, err := f.BilledUsageCSV(ctx(t), q("month", "model", "user"))
 	must(t, err)
-	want := "month,model,user,requests,errors,input,cached_input,cache_write_5m,cache_write_1h,output,reasoning,audio_input,audio_output,image,cost_EUR,cost_USD\n" +
-		"2026-01-01T00:00:00Z,'=m,dev,1,0,10,0,0,0,0,0,0,0,0,,0.25\n2026-02-01T00:00:00Z,'=m,dev,3,0,30,0,0,0,0,0,0,0,0,,0.75\n2026-03-01T00:00:00Z,'=m,dev,1,0,10,0,0,0,0,0,0,0,0,0.25,\n"
+	want := "month,model,user,requests,errors,input,cached_input,cache_write_5m,cache_write_1h,output,reasoning,audio_input,audio_output,image,image_input,images,audio_seconds,characters,search_units,cost_EUR,cost_USD\n" +
+		"2026-01-01T00:00:00Z,'=m,dev,1,0,10,0,0,0,0,0,0,0,0,5,1,2,3,4,,0.25\n2026-02-01T00:00:00Z,'=m,dev,3,0,30,0,0,0,0,0,0,0,0,15,3,6,9,12,,0.75\n2026-03-01T00:00:00Z,'=m,dev,1,0,10,0,0,0,0,0,0,0,0,5,1,2,3,4,0.25,\n"
 	if string(table) != want {
 		t.Errorf("the table is\n%swant\n%s", table, want)
 	}
