@@ -94,7 +94,7 @@ func (n *node) ports() (gatewayPorts, error) {
 		return remotePorts(n.host)
 	}
 	p, err := embeddedPorts(n.host, link.NewIngest(n.control.store), n.control.board, n.control.statuses)
-	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Deciding, TopUpURL: n.topUpURL(), Now: time.Now})
+	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Deciding, Away: n.control.keeper.Holds(), TopUpURL: n.topUpURL(), Now: time.Now})
 	p.answers = link.NewAnswers(n.answerStore(), time.Now)
 	return p, err
 }

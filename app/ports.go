@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/ledger"
 	"github.com/sluicegate/sluice/internal/link"
 )
 
@@ -41,7 +42,7 @@ func embeddedPorts(h *host, events sluice.Events, board *link.Board, statuses *l
 }
 
 // remotePorts joins a gateway to control in another process: configuration and
-// limits over Redis, records and status over HTTP.
+// limits over Redis, balances, records and status over HTTP.
 func remotePorts(h *host) (p gatewayPorts, err error) {
 	reader, err := link.NewRedisSnapshots(link.ReaderConfig{
 		Redis: h.redis, Gateway: h.gatewayName(), Keyring: h.keyring, Log: h.log,
@@ -64,7 +65,14 @@ func remotePorts(h *host) (p gatewayPorts, err error) {
 	p.watch = link.NewControlWatch(status, h.log)
 	p.status = p.watch.Annotate(link.StatusTee{reader.Annotate(p.watch), reader})
 	p.answers = link.NewAnswers(link.NewRedisAnswers(h.redis, time.Now), time.Now)
-	return p, p.admitByRedis(h, reader.Gateways)
+	if err := p.admitByRedis(h, reader.Gateways); err != nil {
+		return p, err
+	}
+	holds, err := link.NewHolds(h.ControlURL, h.PlaneToken)
+	p.admission = link.NewSpending(link.SpendingConfig{
+		Limits: p.admission, Book: func() *ledger.Book { return nil }, Away: holds, TopUpURL: h.topUpURL(), Now: time.Now,
+	})
+	return p, err
 }
 
 // lastGoodName is the file in a gateway's data folder.

@@ -68,13 +68,19 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 	if err := CheckPlaneToken(cfg.PlaneToken); err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DialContext = (&net.Dialer{Timeout: keeperDial}).DialContext
-	transport.MaxIdleConnsPerHost = 16
 	return &Keeper{cfg: cfg, token: sha256.Sum256([]byte(cfg.PlaneToken)), client: &http.Client{
-		Transport: transport, Timeout: planeTimeout,
+		Transport: keeperTransport(16), Timeout: planeTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// keeperTransport does not wait long for a process that is gone, and keeps so many
+// idle connections to one.
+func keeperTransport(idle int) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: keeperDial}).DialContext
+	t.MaxIdleConnsPerHost = idle
+	return t
 }
 
 // Forward passes a request on to the process that keeps the ledger and writes its
@@ -93,7 +99,7 @@ func (k *Keeper) Forward(w http.ResponseWriter, r *http.Request, client string) 
 	res, err := k.pass(w, r, base, client)
 	if err != nil {
 		k.forget()
-		return false, unreachable(base, err)
+		return false, unreachable(err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusServiceUnavailable {
@@ -183,7 +189,7 @@ func (k *Keeper) locate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if url == k.cfg.Self {
-		return "", sluice.Errorf(sluice.CodeUnavailable, "the process that keeps the ledger says that it is reached at %s, as this one does: give each a SLUICE_ADVERTISE_URL of its own", url).After(1)
+		return "", sluice.Errorf(sluice.CodeUnavailable, "the process that keeps the ledger says that it is reached where this one is: give each a SLUICE_ADVERTISE_URL of its own").After(1)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -199,10 +205,10 @@ func (k *Keeper) forget() {
 }
 
 // unreachable says that the keeper did not answer.
-func unreachable(base string, cause error) error {
+func unreachable(cause error) error {
 	var large *http.MaxBytesError
 	if errors.As(cause, &large) {
 		return sluice.Errorf(sluice.CodeTooLarge, "the body is larger than %d bytes", maxJournalBody)
 	}
-	return sluice.Errorf(sluice.CodeUnavailable, "the process that keeps the ledger, at %s, cannot be reached", base).After(1).Because(cause)
+	return sluice.Errorf(sluice.CodeUnavailable, "the process that keeps the ledger cannot be reached").After(1).Because(cause)
 }

@@ -43,9 +43,9 @@ func (j *keptJournal) Send(ctx context.Context, id string, after journal.Seq, en
 	return applied, err
 }
 
-// Journals serves [JournalPath] by next where the ledger is kept, and passes on
-// what comes to another process. The token as for [EventsHandler].
-func (k *Keeper) Journals(next http.Handler) http.Handler {
+// Kept serves [JournalPath] or [HoldsPath] by next where the ledger is kept, and
+// passes on what comes to another process. The token as for [EventsHandler].
+func (k *Keeper) Kept(next http.Handler) http.Handler {
 	if k == nil {
 		return next
 	}

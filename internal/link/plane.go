@@ -98,9 +98,10 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 // planeError is the body of a refusal, in the shape of all of our errors.
 type planeError struct {
 	Error struct {
-		Code      sluice.Code `json:"code"`
-		Message   string      `json:"message"`
-		Retryable bool        `json:"retryable"`
+		Code      sluice.Code    `json:"code"`
+		Message   string         `json:"message"`
+		Retryable bool           `json:"retryable"`
+		Details   map[string]any `json:"details,omitempty"`
 	} `json:"error"`
 }
 
@@ -109,7 +110,7 @@ func refuse(w http.ResponseWriter, err error) {
 	e := sluice.AsError(err)
 	info := sluice.CodeInfo(e.Code)
 	var body planeError
-	body.Error.Code, body.Error.Message, body.Error.Retryable = e.Code, e.Message, info.Retryable
+	body.Error.Code, body.Error.Message, body.Error.Retryable, body.Error.Details = e.Code, e.Message, info.Retryable, e.Details
 	if info.Retryable {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, e.RetryAfter)))
 	}
@@ -184,5 +185,7 @@ func refusalOf(res *http.Response, body []byte) *sluice.Error {
 	if json.Unmarshal(body, &e) != nil || e.Error.Code == "" {
 		return sluice.Errorf(sluice.CodeUnavailable, "control answered %d", res.StatusCode).After(max(1, min(after, math.MaxInt32)))
 	}
-	return sluice.Errorf(e.Error.Code, "%s", e.Error.Message).After(after)
+	refusal := sluice.Errorf(e.Error.Code, "%s", e.Error.Message).After(after)
+	refusal.Details = e.Error.Details
+	return refusal
 }
