@@ -88,7 +88,8 @@ func (in *installation) tenantKey(t *testing.T, tenant sluice.Tenant) string {
 	if _, err := in.admin.Users().Create(t.Context(), user, sluice.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	key, err := in.admin.Keys().Create(t.Context(), sluice.Key{Meta: sluice.Meta{Name: "k", Tenant: tenant.Name}, User: "u"}, sluice.WriteOptions{})
+	mine := sluice.Key{Meta: sluice.Meta{Name: "k", Tenant: tenant.Name}, User: "u", RPM: new(int64(1_000_000)), TPM: new(int64(1_000_000_000))}
+	key, err := in.admin.Keys().Create(t.Context(), mine, sluice.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,15 +99,19 @@ func (in *installation) tenantKey(t *testing.T, tenant sluice.Tenant) string {
 // billed is how many requests of a tenant cost something, and how much together.
 func (in *installation) billed(t *testing.T, tenant string) (n int, cost sluice.Nanos) {
 	t.Helper()
-	page, err := in.admin.Records(t.Context(), sluice.RecordQuery{Tenant: tenant, Limit: 500})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range page.Items {
-		if r.Cost.Amount > 0 {
-			n++
-			cost += r.Cost.Amount
+	for query := (sluice.RecordQuery{Tenant: tenant, Limit: 500}); ; {
+		page, err := in.admin.Records(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Items {
+			if r.Cost.Amount > 0 {
+				n++
+				cost += r.Cost.Amount
+			}
+		}
+		if query.Cursor = page.Next; query.Cursor == "" {
+			return n, cost
 		}
 	}
-	return n, cost
 }
