@@ -211,7 +211,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		if err := awaitAddr(addr); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		s.IdleRSS = gateway.idleRSS(w.Settle)
+		s.Idle = gateway.idle(w.Settle)
 	}
 	if !w.Once {
 		if _, err := b.load(w, addr, k.of(w), b.length/4); err != nil { // warm up
@@ -219,7 +219,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 		}
 	}
 	var before time.Duration
-	var peak <-chan int64
+	var peak <-chan memory
 	stop := make(chan struct{})
 	if gateway != nil {
 		if b.profiles != "" {
@@ -229,7 +229,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 			}
 			defer end()
 		}
-		before, peak = gateway.cpu(), gateway.peakRSS(stop)
+		before, peak = gateway.cpu(), gateway.peak(stop)
 	}
 	result, lag, err := b.watched(w, p, dir, func() (loadResult, error) { return b.load(w, addr, k.of(w), b.length) })
 	close(stop)
@@ -238,7 +238,7 @@ func (b *bench) measure(r *report, w workload, p peer) error {
 	}
 	s.loadResult, s.LagMS = result, lag
 	if gateway != nil {
-		s.CPU, s.RSS = gateway.cpu()-before, <-peak
+		s.CPU, s.Peak = gateway.cpu()-before, <-peak
 	}
 	r.add(s)
 	fmt.Fprintln(os.Stderr, s.line(w))

@@ -94,43 +94,56 @@ func (p *process) cpu() time.Duration {
 	return total
 }
 
-// rss is the resident memory of the process and its descendants in bytes.
-func (p *process) rss() int64 {
-	var total int64
+// memory is what is resident, in bytes.
+type memory struct {
+	All int64 `json:"all"`
+	// Own leaves out pages of files, as of the program itself: they are no
+	// stream's, whenever they are touched first.
+	Own int64 `json:"own"`
+}
+
+// resident is the memory of the process and its descendants.
+func (p *process) resident() (total memory) {
+	page := int64(os.Getpagesize())
 	for _, pid := range tree(p.cmd.Process.Pid) {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 		if err != nil {
 			continue
 		}
-		if f := strings.Fields(string(b)); len(f) > 1 {
-			n, _ := strconv.ParseInt(f[1], 10, 64)
-			total += n * int64(os.Getpagesize())
+		if f := strings.Fields(string(b)); len(f) > 2 {
+			all, _ := strconv.ParseInt(f[1], 10, 64)
+			shared, _ := strconv.ParseInt(f[2], 10, 64)
+			total.All += all * page
+			total.Own += (all - shared) * page
 		}
 	}
 	return total
 }
 
-// idleRSS is the smallest resident memory that the process shows in the second
-// half of a while: in the first it may still be starting.
-func (p *process) idleRSS(over time.Duration) int64 {
+func (m memory) min(n memory) memory { return memory{min(m.All, n.All), min(m.Own, n.Own)} }
+
+func (m memory) max(n memory) memory { return memory{max(m.All, n.All), max(m.Own, n.Own)} }
+
+// idle is the least memory that the process shows in the second half of a while:
+// in the first it may still be starting.
+func (p *process) idle(over time.Duration) memory {
 	time.Sleep(over / 2)
 	over -= over / 2
-	least := p.rss()
+	least := p.resident()
 	for end := time.Now().Add(over); time.Now().Before(end); {
-		time.Sleep(rssEvery)
-		least = min(least, p.rss())
+		time.Sleep(residentEvery)
+		least = least.min(p.resident())
 	}
 	return least
 }
 
-// peakRSS watches the resident memory until stop is closed, and sends the most
-// that it saw.
-func (p *process) peakRSS(stop <-chan struct{}) <-chan int64 {
-	most := make(chan int64, 1)
+// peak watches the memory until stop is closed, and sends the most that it saw.
+func (p *process) peak(stop <-chan struct{}) <-chan memory {
+	most := make(chan memory, 1)
 	go func() {
-		tick := time.NewTicker(rssEvery)
+		tick := time.NewTicker(residentEvery)
 		defer tick.Stop()
-		for peak := p.rss(); ; peak = max(peak, p.rss()) {
+		for peak := p.resident(); ; peak = peak.max(p.resident()) {
 			select {
 			case <-stop:
 				most <- peak
@@ -142,8 +155,8 @@ func (p *process) peakRSS(stop <-chan struct{}) <-chan int64 {
 	return most
 }
 
-// rssEvery is how often memory is looked at; a look costs the core of the load.
-const rssEvery = 100 * time.Millisecond
+// residentEvery is how often memory is looked at; a look costs the core of the load.
+const residentEvery = 100 * time.Millisecond
 
 // stat returns the fields of /proc/pid/stat from the state on.
 func stat(pid int) []string {

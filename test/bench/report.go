@@ -16,8 +16,8 @@ type sample struct {
 	Workload string        `json:"workload"`
 	Peer     string        `json:"peer"`
 	CPU      time.Duration `json:"cpu_nanos"`
-	IdleRSS  int64         `json:"idle_rss_bytes"`
-	RSS      int64         `json:"rss_bytes"`
+	Idle     memory        `json:"idle_bytes"`
+	Peak     memory        `json:"peak_bytes"`
 	// HoldNanos is what one balance decision takes, of the ledger by itself.
 	HoldNanos float64 `json:"hold_nanos,omitempty"`
 	// LagMS is how far the books were behind while requests came, at p99.
@@ -42,7 +42,7 @@ func (s sample) line(w workload) string {
 		return fmt.Sprintf("%-6s %-7s void: %d errors, %s", s.Workload, s.Peer, s.Errors, s.Error)
 	}
 	return fmt.Sprintf("%-6s %-7s %8.0f/s %7.2f us/%s  p50 %.0f us  p99 %.0f us  rss %.1f MiB", s.Workload, s.Peer,
-		float64(s.Requests)/s.Seconds, s.cost(w), w.Unit, s.P50US, s.P99US, float64(s.RSS)/(1<<20))
+		float64(s.Requests)/s.Seconds, s.cost(w), w.Unit, s.P50US, s.P99US, float64(s.Peak.All)/(1<<20))
 }
 
 // figure is the median of one measure over the samples of one peer.
@@ -159,9 +159,9 @@ func (r *report) measures(w workload) []measure {
 	case w.Once:
 		list = append(list,
 			measure{name: "KiB per stream", most: w.Most, of: func(s sample) float64 {
-				return float64(s.RSS-s.IdleRSS) / 1024 / float64(w.Clients)
+				return float64(s.Peak.Own-s.Idle.Own) / 1024 / float64(w.Clients)
 			}},
-			measure{name: "idle MiB", most: 60, bare: 25, of: func(s sample) float64 { return float64(s.IdleRSS) / (1 << 20) }})
+			measure{name: "idle MiB", most: 60, bare: 25, of: func(s sample) float64 { return float64(s.Idle.All) / (1 << 20) }})
 	}
 	return list
 }
