@@ -33,6 +33,13 @@ func newUpstreams() []*upstream {
 		{name: "moonshot", kind: "moonshot", protocol: chatAPI{rules: rulesOf["moonshot"]}, usual: "kimi-k2-turbo", thinking: "kimi-k2-thinking"},
 		{name: "groq", kind: "groq", protocol: chatAPI{rules: rulesOf["groq"]}, usual: "llama-3.3-70b-versatile", thinking: "openai/gpt-oss-120b"},
 		{name: "ollama", kind: "ollama", protocol: chatAPI{rules: rulesOf["ollama"]}, usual: "llama3.2", thinking: "gpt-oss:20b"},
+		{name: "zhipu", kind: "zhipu", protocol: chatAPI{rules: rulesOf["zhipu"]}, usual: "glm-4.6v", thinking: "glm-4.7"},
+		{name: "doubao", kind: "doubao", protocol: chatAPI{rules: rulesOf["doubao"]}, usual: "doubao-seed-1-6-flash", thinking: "doubao-seed-1-6"},
+		{name: "minimax", kind: "minimax", protocol: chatAPI{rules: rulesOf["minimax"]}, usual: "MiniMax-Text-01", thinking: "MiniMax-M2.1"},
+		{name: "together", kind: "together", protocol: chatAPI{rules: rulesOf["together"]}, usual: "meta-llama/Llama-4-Maverick", thinking: "openai/gpt-oss-120b"},
+		{name: "openrouter", kind: "openrouter", protocol: chatAPI{rules: rulesOf["openrouter"]}, usual: "meta-llama/llama-4-maverick", thinking: "deepseek/deepseek-r1"},
+		{name: "vllm", kind: "vllm", protocol: chatAPI{rules: rulesOf["vllm"]}, usual: "qwen2.5-vl", thinking: "qwen3"},
+		{name: "sglang", kind: "sglang", protocol: chatAPI{rules: rulesOf["sglang"]}, usual: "qwen2.5-vl", thinking: "qwen3"},
 	}
 }
 
@@ -289,6 +296,9 @@ func (x *exchange) checkBroken(r *reply, a *answer, heard *told) {
 // books say what was used.
 func (x *exchange) compare(r *reply, a *answer, heard *told) {
 	want := x.surface.shows(heard.said)
+	if d, ok := x.up.protocol.(chatAPI); ok && r.native && r.reason == d.reason(heard.said.stop) {
+		r.reason = chatReasons[heard.said.stop] // the provider's own word passes
+	}
 	if !r.ended || r.broke {
 		x.Errorf("the answer did not end")
 	}

@@ -2,6 +2,7 @@ package translate_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -73,6 +74,19 @@ type chatRequest struct {
 	// EnableThinking and ThinkingBudget are Qwen's.
 	EnableThinking *bool `json:"enable_thinking"`
 	ThinkingBudget *int  `json:"thinking_budget"`
+	// Reasoning is OpenRouter's, ReasoningSplit MiniMax's, Template that of
+	// engines.
+	Reasoning *struct {
+		Effort    string `json:"effort"`
+		MaxTokens int    `json:"max_tokens"`
+		Enabled   *bool  `json:"enabled"`
+		Exclude   bool   `json:"exclude"`
+	} `json:"reasoning"`
+	ReasoningSplit bool `json:"reasoning_split"`
+	Template       *struct {
+		EnableThinking bool `json:"enable_thinking"`
+		Thinking       bool `json:"thinking"`
+	} `json:"chat_template_kwargs"`
 }
 
 type chatTool struct {
@@ -109,6 +123,9 @@ func (p chatAPI) hear(h *heard, r *http.Request, body []byte) {
 	}
 	open := map[string]bool{}
 	for i := range q.Messages {
+		if p.rules != nil && p.rules.leading && i > 0 && q.Messages[i].Role == "system" {
+			h.refuse("instructions stand at the beginning")
+		}
 		p.hearMessage(h, &q.Messages[i], open)
 	}
 	h.paired()
@@ -127,7 +144,7 @@ func (p chatAPI) hearSettings(h *heard, q *chatRequest) {
 		switch {
 		case f.Type == "json_schema" && f.JSONSchema != nil && f.JSONSchema.Name != "" && !p.worded():
 			h.schema = string(f.JSONSchema.Schema)
-		case f.Type == "json_object":
+		case f.Type == "json_object" && (p.rules == nil || !p.rules.wordy):
 		default:
 			h.refuse("response_format %v", *f)
 		}
@@ -169,7 +186,8 @@ func (p chatAPI) hearMessage(h *heard, m *chatMessage, open map[string]bool) {
 	if m.Role != "tool" && len(open) > 0 {
 		h.refuse("an assistant message with tool_calls must be followed by tool messages")
 	}
-	if p.rules != nil && m.ReasoningDetails != nil || p.mistral && (m.ReasoningContent != "" || m.ReasoningDetails != nil || m.Refusal != nil) || !p.replays() && m.ReasoningContent != "" {
+	detailed := p.rules != nil && p.rules.details()
+	if p.rules != nil && !detailed && m.ReasoningDetails != nil || detailed && m.ReasoningContent != "" || p.mistral && (m.ReasoningContent != "" || m.ReasoningDetails != nil || m.Refusal != nil) || !p.replays() && m.ReasoningContent != "" {
 		h.refuse("thoughts in a message")
 	}
 	text, images := p.hearContent(h, m.Content)
@@ -190,6 +208,9 @@ func (p chatAPI) hearMessage(h *heard, m *chatMessage, open map[string]bool) {
 			h.refuse("an empty assistant message")
 		}
 		h.thought += m.ReasoningContent
+		if detailed {
+			h.thought += p.hearDetails(h, m.ReasoningDetails)
+		}
 		for _, c := range m.ToolCalls {
 			if p.deepseek && c.Function.Arguments == "" {
 				c.Function.Arguments = "{}" // as it says itself
@@ -211,6 +232,46 @@ func (p chatAPI) hearMessage(h *heard, m *chatMessage, open map[string]bool) {
 	}
 }
 
+// hearDetails reads thoughts that come back in reasoning_details.
+func (chatAPI) hearDetails(h *heard, raw json.RawMessage) (thought string) {
+	var details []struct {
+		Type      string `json:"type"`
+		Text      string `json:"text"`
+		Signature string `json:"signature"`
+		Format    string `json:"format"`
+		Index     *int   `json:"index"`
+	}
+	if len(raw) == 0 || !h.strictly(raw, &details) {
+		return ""
+	}
+	for _, d := range details {
+		if d.Type != "reasoning.text" || d.Signature != "" {
+			h.refuse("a detail of type %q, or signed by others", d.Type)
+		}
+		thought += d.Text
+	}
+	return thought
+}
+
+// thought tells a piece of thought in the provider's member.
+func (p chatAPI) thought(piece string) obj {
+	switch {
+	case p.rules != nil && p.rules.details():
+		return obj{"reasoning_details": list{obj{"type": "reasoning.text", "text": piece, "index": 0, "format": "unknown"}}}
+	case p.rules != nil && p.rules.tellsIn != "":
+		return obj{p.rules.tellsIn: piece}
+	}
+	return obj{"reasoning_content": piece}
+}
+
+// reason is the provider's word for why an answer ended.
+func (p chatAPI) reason(stop string) string {
+	if p.rules != nil && p.rules.words[stop] != "" {
+		return p.rules.words[stop]
+	}
+	return chatReasons[stop]
+}
+
 func (p chatAPI) hearContent(h *heard, raw json.RawMessage) (text string, images int) {
 	if len(raw) == 0 || string(raw) == "null" || json.Unmarshal(raw, &text) == nil {
 		return text, 0
@@ -230,7 +291,7 @@ func (p chatAPI) hearContent(h *heard, raw json.RawMessage) (text string, images
 		switch {
 		case part.Type == "text" && part.Text != "":
 			text += part.Text
-		case part.Type == "image_url" && part.ImageURL != nil && !p.deepseek:
+		case part.Type == "image_url" && part.ImageURL != nil && !p.deepseek && (p.rules == nil || !p.rules.blind):
 			images++
 			if u := part.ImageURL.URL; u != imageURL && u != "data:image/png;base64,"+imageData {
 				h.refuse("image %.60s", u)
@@ -316,7 +377,7 @@ func (p chatAPI) whole(s said) string {
 		m["content"], m["refusal"] = nil, s.refusal
 	}
 	if s.thought != "" {
-		m["reasoning_content"] = s.thought
+		maps.Copy(m, p.thought(s.thought))
 	}
 	if calls := chatCalls(s); calls != nil {
 		m["tool_calls"] = calls
@@ -325,7 +386,7 @@ func (p chatAPI) whole(s said) string {
 		}
 	}
 	return js(obj{"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "their-model", "choices": list{
-		obj{"index": 0, "message": m, "logprobs": nil, "finish_reason": chatReasons[s.stop]},
+		obj{"index": 0, "message": m, "logprobs": nil, "finish_reason": p.reason(s.stop)},
 	}, "usage": p.usage(s)})
 }
 
@@ -343,7 +404,7 @@ func (p chatAPI) frames(s said) (events []string, content int) {
 	chunk(obj{"role": "assistant", "content": ""}, nil, nil)
 	content = len(events)
 	for _, piece := range pieces(s.thought) {
-		chunk(obj{"reasoning_content": piece}, nil, nil)
+		chunk(p.thought(piece), nil, nil)
 	}
 	for _, piece := range pieces(s.refusal) {
 		chunk(obj{"refusal": piece}, nil, nil)
@@ -361,10 +422,10 @@ func (p chatAPI) frames(s said) (events []string, content int) {
 			chunk(obj{"tool_calls": list{obj{"index": i, "function": obj{"arguments": piece}}}}, nil, nil)
 		}
 	}
-	if p.deepseek || p.mistral {
-		chunk(obj{"content": ""}, chatReasons[s.stop], obj{"usage": p.usage(s)})
+	if p.deepseek || p.mistral || p.rules != nil && p.rules.ends {
+		chunk(obj{"content": ""}, p.reason(s.stop), obj{"usage": p.usage(s)})
 	} else {
-		end := obj{"index": 0, "delta": obj{}, "logprobs": nil, "finish_reason": chatReasons[s.stop]}
+		end := obj{"index": 0, "delta": obj{}, "logprobs": nil, "finish_reason": p.reason(s.stop)}
 		if p.rules != nil && p.rules.within {
 			end["usage"] = p.usage(s)
 		}

@@ -35,6 +35,18 @@ type presetRules struct {
 	// within tells that a stream's usage lies within the choice that ends it, too,
 	// and that cached tokens are told twice.
 	within bool
+	// ends tells that usage lies on the chunk that says why the answer ended.
+	ends bool
+	// tells is the member that thoughts are told in, "" for reasoning_content;
+	// those that come back do so in reasoning_details where that is the one.
+	tellsIn string
+	// leading tells that instructions stand at the beginning only, blind that
+	// there are no pictures, wordy that answers are text, whatever is wanted.
+	leading, blind, wordy bool
+	// coldest is the lowest temperature.
+	coldest float64
+	// words are reasons that are called by another name.
+	words map[string]string
 }
 
 // rulesOf are those of the presets that have a script.
@@ -62,7 +74,51 @@ var rulesOf = map[string]*presetRules{
 	"ollama": {
 		caps: []string{"max_tokens"}, hottest: 2, stops: 4, choices: []string{"auto"}, schemas: true, thinking: "reasoning_effort", inline: true,
 	},
+	// https://docs.bigmodel.cn/api-reference: one stop sequence, tools are a
+	// matter of the model, a filter is called sensitive, and streams state usage
+	// with their end.
+	"zhipu": {
+		caps: []string{"max_tokens"}, hottest: 1, stops: 1, choices: []string{"auto"}, thinking: "thinking", replays: true,
+		filters: true, caches: true, ends: true, words: map[string]string{stopFilter: "sensitive"},
+	},
+	// https://www.volcengine.com/docs/82379/1494384: Ark.
+	"doubao": {
+		caps: []string{"max_tokens", "max_completion_tokens"}, hottest: 2, stops: 4, choices: []string{"none", "auto", "required"}, parallel: true,
+		schemas: true, thinking: "thinking", filters: true, caches: true, thoughts: true,
+	},
+	// https://platform.minimax.io/docs/api-reference/text-openai-api: text only,
+	// a temperature above 0, and thoughts apart from the text when reasoning_split
+	// says so.
+	"minimax": {
+		caps: []string{"max_tokens", "max_completion_tokens"}, hottest: 1, coldest: 0.01, stops: 4, choices: []string{"none", "auto"}, thinking: "reasoning_split",
+		replays: true, tellsIn: "reasoning_details", blind: true, wordy: true, caches: true, thoughts: true,
+	},
+	// https://docs.together.ai/reference/chat-completions-1: the end is called eos.
+	"together": {
+		caps: []string{"max_tokens"}, hottest: 2, stops: 4, choices: []string{"none", "auto", "required"}, schemas: true,
+		thinking: "reasoning_effort", tellsIn: "reasoning", words: map[string]string{stopEnd: "eos"},
+	},
+	// https://openrouter.ai/docs/api-reference: reasoning is an object.
+	"openrouter": {
+		caps: []string{"max_tokens"}, hottest: 2, stops: 4, choices: []string{"none", "auto", "required"}, parallel: true, user: true,
+		schemas: true, thinking: "reasoning", replays: true, tellsIn: "reasoning_details", filters: true, caches: true, thoughts: true,
+	},
+	// https://docs.vllm.ai: the templates of models decide about instructions and
+	// thought.
+	"vllm": {
+		caps: []string{"max_tokens", "max_completion_tokens"}, hottest: 2, stops: 4, choices: []string{"none", "auto", "required"}, parallel: true, user: true,
+		schemas: true, thinking: "chat_template_kwargs", tellsIn: "reasoning", leading: true,
+		id: func(_ string, i int) string { return "chatcmpl-tool-" + strings.Repeat(string(rune('a'+i)), 32) },
+	},
+	// https://docs.sglang.ai
+	"sglang": {
+		caps: []string{"max_tokens", "max_completion_tokens"}, hottest: 2, stops: 4, choices: []string{"none", "auto", "required"}, parallel: true, user: true,
+		schemas: true, thinking: "chat_template_kwargs", leading: true,
+	},
 }
+
+// details tells that thoughts are told, and come back, in reasoning_details.
+func (p *presetRules) details() bool { return p.tellsIn == "reasoning_details" }
 
 // hear checks what presets disagree on.
 func (p *presetRules) hear(h *heard, q *chatRequest) {
@@ -72,7 +128,7 @@ func (p *presetRules) hear(h *heard, q *chatRequest) {
 	if q.MaxTokens != nil && !slices.Contains(p.caps, "max_tokens") || q.MaxCompletionTokens != nil && !slices.Contains(p.caps, "max_completion_tokens") {
 		h.refuse("the cap is called %s", p.caps)
 	}
-	if q.Temperature != nil && (*q.Temperature < 0 || *q.Temperature > p.hottest) {
+	if q.Temperature != nil && (*q.Temperature < p.coldest || *q.Temperature > p.hottest) {
 		h.refuse("temperature %v", *q.Temperature)
 	}
 	if choice := string(q.ToolChoice); choice != "" && !slices.Contains(p.choices, strings.Trim(choice, `"`)) {
@@ -85,7 +141,10 @@ func (p *presetRules) hear(h *heard, q *chatRequest) {
 }
 
 func (p *presetRules) hearThinking(h *heard, q *chatRequest) {
-	asked := map[string]bool{"thinking": q.Thinking != nil, "enable_thinking": q.EnableThinking != nil || q.ThinkingBudget != nil, "reasoning_effort": q.ReasoningEffort != ""}
+	asked := map[string]bool{
+		"thinking": q.Thinking != nil, "enable_thinking": q.EnableThinking != nil || q.ThinkingBudget != nil, "reasoning_effort": q.ReasoningEffort != "",
+		"reasoning": q.Reasoning != nil, "chat_template_kwargs": q.Template != nil, "reasoning_split": q.ReasoningSplit,
+	}
 	for name, given := range asked {
 		if given && name != p.thinking {
 			h.refuse("%s is not known", name)
@@ -98,8 +157,12 @@ func (p *presetRules) hearThinking(h *heard, q *chatRequest) {
 		h.refuse("thinking_budget %d", *q.ThinkingBudget)
 	case q.ReasoningEffort != "" && !slices.Contains([]string{"none", "low", "medium", "high"}, q.ReasoningEffort):
 		h.refuse("reasoning_effort %q", q.ReasoningEffort)
+	case q.Reasoning != nil && q.Reasoning.Effort != "" && q.Reasoning.MaxTokens != 0:
+		h.refuse("only one of reasoning.effort and reasoning.max_tokens")
 	}
-	h.thinks = q.Thinking != nil && q.Thinking.Type == "enabled" || q.EnableThinking != nil && *q.EnableThinking || q.ReasoningEffort != "" && q.ReasoningEffort != "none"
+	object := q.Reasoning != nil && (q.Reasoning.Effort != "" && q.Reasoning.Effort != "none" || q.Reasoning.MaxTokens > 0 || q.Reasoning.Enabled != nil && *q.Reasoning.Enabled)
+	h.thinks = object || q.ReasoningSplit || q.Template != nil && q.Template.EnableThinking ||
+		q.Thinking != nil && q.Thinking.Type == "enabled" || q.EnableThinking != nil && *q.EnableThinking || q.ReasoningEffort != "" && q.ReasoningEffort != "none"
 	h.shows = h.thinks
 }
 

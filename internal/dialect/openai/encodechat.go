@@ -135,10 +135,17 @@ func isnt(n json.Number, usual float64) bool {
 // cool keeps the temperature within what the provider takes.
 func (e *chatEncoder) cool() error {
 	f, err := e.body.Temperature.Float64()
-	if err != nil || e.quirks.hottest == 0 || f <= e.quirks.hottest {
+	if err != nil {
 		return nil
 	}
-	e.body.Temperature = json.Number(strconv.FormatFloat(e.quirks.hottest, 'g', -1, 64))
+	taken := max(f, e.quirks.coldest)
+	if e.quirks.hottest > 0 {
+		taken = min(taken, e.quirks.hottest)
+	}
+	if taken == f {
+		return nil
+	}
+	e.body.Temperature = json.Number(strconv.FormatFloat(taken, 'g', -1, 64))
 	return e.target.Drop("temperature", "")
 }
 

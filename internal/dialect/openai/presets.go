@@ -47,10 +47,10 @@ var presets = []flavor{
 		choice: true, required: true, named: true, parallel: true, objects: true, schemas: true, strict: true,
 		thinking: thinkSwitch, images: true, video: true,
 	}},
-	// https://platform.minimax.io/docs: temperature up to 1, one answer, text
-	// only; thoughts come apart from the text when that is asked for.
+	// https://platform.minimax.io/docs: temperature above 0 and up to 1, one
+	// answer, text only; thoughts come apart from the text when that is asked for.
 	{name: "minimax", base: "https://api.minimax.io/v1", quirks: quirks{
-		cap: "max_tokens", hottest: 1, choice: true, replays: "reasoning_details",
+		cap: "max_tokens", hottest: 1, coldest: 0.01, choice: true, replays: "reasoning_details",
 		always: [][2]string{{"reasoning_split", "true"}},
 	}},
 	// https://docs.mistral.ai/api: unknown members are refused, ids of calls have

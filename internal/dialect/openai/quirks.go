@@ -9,8 +9,8 @@ type quirks struct {
 	cap string
 	// silent tells that stream_options is refused.
 	silent bool
-	// hottest is the highest temperature, 0 for 2.
-	hottest float64
+	// hottest is the highest temperature, 0 for 2, coldest the lowest.
+	hottest, coldest float64
 	// stops is how many stop sequences are taken, 0 for 4.
 	stops int
 	// topK, seed and user are the names of these members, "" where there is no
