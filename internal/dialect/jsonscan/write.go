@@ -11,10 +11,15 @@ const hexDigits = "0123456789abcdef"
 // it finds them several bytes at a time and allocates nothing. Each byte that is
 // not UTF-8 becomes the replacement character, as in encoding/json.
 func AppendText(to []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = string([]rune(s))
+	return AppendBytes(to, unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+// AppendBytes is [AppendText] for text that lies in bytes.
+func AppendBytes(to, text []byte) []byte {
+	rest := text
+	if !utf8.Valid(text) {
+		rest = []byte(string([]rune(string(text))))
 	}
-	rest := unsafe.Slice(unsafe.StringData(s), len(s))
 	to = append(to, '"')
 	for {
 		n := plainPrefix(rest)

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 
 	"github.com/sluicegate/sluice"
@@ -95,13 +94,7 @@ func (l *leg) modelText() ([]byte, error) {
 }
 
 // quote writes s as a JSON string.
-func quote(s string) []byte {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic("openai: encoding a string: " + err.Error())
-	}
-	return b
-}
+func quote(s string) []byte { return jsonscan.AppendText(nil, s) }
 
 // splice appends doc with the edits, which are in order and do not overlap.
 func splice(pieces [][]byte, doc []byte, edits []edit) [][]byte {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 func appendInt(to []byte, n int64) []byte { return strconv.AppendInt(to, n, 10) }
@@ -55,7 +56,7 @@ func (w *writer) piece(to []byte, text string) []byte {
 	default:
 		return to
 	}
-	return append(quote(append(to, `,"delta":`...), text), tail...)
+	return append(jsonscan.AppendText(append(to, `,"delta":`...), text), tail...)
 }
 
 // partDone tells the whole text of an item and the end of its part.
@@ -79,7 +80,7 @@ func (w *writer) partDone(to []byte) []byte {
 			return w.done(to, "response.custom_tool_call_input.done", "", "input", "")
 		}
 		_, name := w.toolName()
-		tail := quote([]byte(`,"name":`), name)
+		tail := jsonscan.AppendText([]byte(`,"name":`), name)
 		return w.done(to, "response.function_call_arguments.done", "", "arguments", string(tail))
 	default:
 		return to
@@ -90,5 +91,5 @@ func (w *writer) partDone(to []byte) []byte {
 // done appends an event that tells the text in a member of that name.
 func (w *writer) done(to []byte, name, index, member, tail string) []byte {
 	to = append(append(append(w.within(to, name, index), `,"`...), member...), `":`...)
-	return append(append(quote(to, w.item.text), tail...), "}\n\n"...)
+	return append(append(jsonscan.AppendBytes(to, w.item.text), tail...), "}\n\n"...)
 }

@@ -3,17 +3,18 @@ package responses
 import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/form"
+	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
 // appendPart appends the part of a message or of a summary.
 func appendPart(to []byte, kind form.PartKind, text []byte) []byte {
 	switch kind {
 	case form.PartText:
-		return append(quote(append(to, `{"type":"output_text","annotations":[],"logprobs":[],"text":`...), text), '}')
+		return append(jsonscan.AppendBytes(append(to, `{"type":"output_text","annotations":[],"logprobs":[],"text":`...), text), '}')
 	case form.PartRefusal:
-		return append(quote(append(to, `{"type":"refusal","refusal":`...), text), '}')
+		return append(jsonscan.AppendBytes(append(to, `{"type":"refusal","refusal":`...), text), '}')
 	}
-	return append(quote(append(to, `{"type":"summary_text","text":`...), text), '}')
+	return append(jsonscan.AppendBytes(append(to, `{"type":"summary_text","text":`...), text), '}')
 }
 
 // appendItem appends the current item as it is now.
@@ -34,7 +35,7 @@ func (w *writer) appendItem(to []byte, status string) []byte {
 		if status == "in_progress" {
 			return append(to, "null}"...)
 		}
-		return append(quote(to, it.text), '}')
+		return append(jsonscan.AppendBytes(to, it.text), '}')
 	}
 	kind, text := "function_call", `,"arguments":`
 	if it.call.Custom {
@@ -42,8 +43,8 @@ func (w *writer) appendItem(to []byte, status string) []byte {
 	}
 	to = append(append(append(to, `,"type":"`...), kind...), `","status":"`...)
 	to = append(append(to, status...), `","call_id":`...)
-	to = w.appendName(quote(to, it.call.ID))
-	return append(quote(append(to, text...), it.text), '}')
+	to = w.appendName(jsonscan.AppendText(to, it.call.ID))
+	return append(jsonscan.AppendBytes(append(to, text...), it.text), '}')
 }
 
 // appendThought appends the rest of an item of reasoning.
@@ -54,7 +55,7 @@ func (it *open) appendThought(to []byte) []byte {
 	}
 	to = append(to, ']')
 	if it.signature != "" {
-		to = quote(append(to, `,"encrypted_content":`...), it.signature)
+		to = jsonscan.AppendText(append(to, `,"encrypted_content":`...), it.signature)
 	}
 	return append(to, '}')
 }
@@ -63,9 +64,9 @@ func (it *open) appendThought(to []byte) []byte {
 func (w *writer) appendName(to []byte) []byte {
 	namespace, name := w.toolName()
 	if namespace != "" {
-		to = quote(append(to, `,"namespace":`...), namespace)
+		to = jsonscan.AppendText(append(to, `,"namespace":`...), namespace)
 	}
-	return quote(append(to, `,"name":`...), name)
+	return jsonscan.AppendText(append(to, `,"name":`...), name)
 }
 
 // toolName is the name of the called tool in the client's own tools.
@@ -81,7 +82,7 @@ func (w *writer) toolName() (namespace, name string) {
 
 // object appends the response as it is now.
 func (w *writer) object(to []byte) []byte {
-	to = quote(append(to, `{"id":`...), w.place.id)
+	to = jsonscan.AppendText(append(to, `{"id":`...), w.place.id)
 	to = appendInt(append(to, `,"object":"response","created_at":`...), w.place.created)
 	to = append(append(append(to, `,"status":"`...), w.status...), `","error":`...)
 	if w.fault != nil {
@@ -95,7 +96,7 @@ func (w *writer) object(to []byte) []byte {
 	} else {
 		to = append(to, "null"...)
 	}
-	to = quote(append(to, `,"model":`...), w.info.Model)
+	to = jsonscan.AppendText(append(to, `,"model":`...), w.info.Model)
 	to = append(append(append(to, `,"output":[`...), w.kept...), ']')
 	to = append(to, w.front.echoes()...)
 	to = append(to, `,"usage":`...)
