@@ -11,7 +11,7 @@ import (
 // Losing this means that requests through a gateway of its own are free, or are
 // charged twice when a process of the installation dies: a tenant with unlimited
 // credit is charged once for each answer, whoever is killed in between, and one
-// whose spending has a limit is told why it is not served.
+// whose spending has a limit is told why it is not served, by whoever can tell.
 func TestSplitChargesOnce(t *testing.T) {
 	in := installCabled(t)
 	price := sluice.Price{Model: "demo-chat", Asset: "USD", Rates: map[sluice.Unit]sluice.Rate{sluice.UnitInput: 1_000_000_000, sluice.UnitOutput: 2_000_000_000}}
@@ -25,9 +25,8 @@ func TestSplitChargesOnce(t *testing.T) {
 		return a.status != http.StatusUnauthorized && a.status != http.StatusForbidden
 	})
 
-	if a := chat(t, in.gateways[0], limited); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" ||
-		!strings.Contains(a.body, `"code":"COMMON_004"`) || !strings.Contains(a.body, "balance") {
-		t.Errorf("spending with a limit: %d %s", a.status, a.body)
+	if a := chat(t, in.gateways[0], limited); a.status != http.StatusPaymentRequired || !strings.Contains(a.body, `"code":"BILLING_001"`) {
+		t.Errorf("spending with a limit and without money: %d %s", a.status, a.body)
 	}
 
 	served := 0
@@ -52,6 +51,10 @@ func TestSplitChargesOnce(t *testing.T) {
 	ask(5)
 	in.control.Kill()
 	ask(5) // control is away: the journal keeps them
+	if a := chat(t, in.gateways[0], limited); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" ||
+		!strings.Contains(a.body, `"code":"COMMON_004"`) || !strings.Contains(a.body, "balance") {
+		t.Errorf("spending with a limit while nobody keeps the balance: %d %s", a.status, a.body)
+	}
 	in.startControl(t)
 	ask(5)
 	in.gateways[0].Kill()

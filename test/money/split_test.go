@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/client"
 	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
@@ -118,23 +117,32 @@ func TestSplitKilled(t *testing.T) {
 	}
 }
 
-// A gateway that cannot ask for a balance would serve for nothing whom it should
-// have asked about.
-func TestSplitRefusesLimits(t *testing.T) {
+// A gateway that does not keep the balance would serve for nothing: who calls
+// often enough at once, and everybody while nobody can be asked.
+func TestSplitEnforcesLimits(t *testing.T) {
 	rounds(t, 1)
+	const calls, enough = 200, 40
 	s := playSplit(t, strict)
-	topUp(t, s.admin, "payment", 1000*sluice.NanosPerUnit)
 	within(t, 30*time.Second, "the key is known", func() bool { return s.lists() })
+	topUp(t, s.admin, "payment", allFor(calls, enough))
+	s.crowd(calls, enough)
+	s.unheld()
+	s.control.Kill()
 	for range 20 {
 		r := s.callers.call(t.Context(), s.order(plan{Chunks: 1}))
 		if r.status != 503 || !strings.Contains(r.body, `"error"`) || !strings.Contains(r.body, `"type"`) {
-			t.Fatalf("a tenant with a balance gets %d %s", r.status, r.body)
+			t.Fatalf("a tenant whose balance nobody knows gets %d %s", r.status, r.body)
 		}
 	}
-	first := s.callers.all()[0]
-	t.Logf("refused with %s", strings.Join(strings.Fields(first.body), " "))
-	_, f := s.close()
-	if f.arrived != 0 || f.spent != 0 {
-		t.Errorf("%+v", f)
+	all := s.callers.all()
+	t.Logf("without control refused with %s", strings.Join(strings.Fields(all[len(all)-1].body), " "))
+	s.startControl()
+	admin, err := client.New(client.Config{BaseURL: "http://" + s.toControl.Addr(), Email: process.AdminEmail, Password: process.AdminPassword})
+	if err != nil {
+		t.Fatal(err)
 	}
+	s.admin = admin
+	s.awaitServing()
+	b, f := s.close()
+	b.leftOf(t, allFor(calls, enough), f)
 }
