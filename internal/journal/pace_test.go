@@ -53,13 +53,17 @@ func TestWrittenEntriesShareAnFsync(t *testing.T) {
 }
 
 // shipments remembers how many entries came at once.
-type shipments struct{ sizes []int }
+type shipments struct {
+	sizes []int
+	most  int // bytes of the longest shipment
+}
 
 func (s *shipments) Send(_ context.Context, _ string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
 	s.sizes = append(s.sizes, len(entries))
+	s.most = max(s.most, len(journal.AppendBatch(nil, entries)))
 	return entries[len(entries)-1].Seq, nil
 }
 
@@ -79,13 +83,40 @@ func TestShipmentsGather(t *testing.T) {
 		}
 		time.Sleep(21 * time.Millisecond)
 		synctest.Wait()
-		for n := range 600 { // full batches do not wait
+		for n := range 2400 { // full batches do not wait
 			appendAll(t, j, openEntry(100+n))
 		}
 		time.Sleep(21 * time.Millisecond)
 		synctest.Wait()
-		if want := []int{1, 5, 256, 256, 88}; !slices.Equal(to.sizes, want) {
+		if want := []int{1, 5, 1024, 1024, 352}; !slices.Equal(to.sizes, want) {
 			t.Errorf("shipments of %v, want %v", to.sizes, want)
 		}
 	})
+}
+
+// Losing this means that a gateway whose requests have long records posts more than
+// control takes, for ever.
+func TestShipmentsAreBounded(t *testing.T) {
+	j, _ := open(t, journal.Config{Disk: folder(t)})
+	const entries = 600
+	for n := range entries {
+		e := openEntry(n)
+		e.Record = make([]byte, journal.MaxRecordBytes)
+		appendAll(t, j, e)
+	}
+	to := &shipments{}
+	shipper := journal.NewShipper(j, to)
+	for more := true; more; {
+		var err error
+		if more, err = shipper.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := 0
+	for _, n := range to.sizes {
+		sum += n
+	}
+	if sum != entries || len(to.sizes) != 3 || to.most > journal.MaxBatchBytes {
+		t.Errorf("%d entries in shipments of %v, of at most %d bytes", sum, to.sizes, to.most)
+	}
 }

@@ -67,6 +67,15 @@ func (r *Reader) Next() (e Entry, ok bool, err error) {
 	}
 }
 
+// length is how long the entry is on disk that Next returned last: more than it
+// takes in a batch. What stands for a loss has none.
+func (r *Reader) length() int {
+	if r.seg == nil {
+		return 0
+	}
+	return len(r.seg.raw)
+}
+
 // Close releases the open segment; Next opens it again.
 func (r *Reader) Close() {
 	if r.file != nil {

@@ -40,6 +40,7 @@ type Shipper struct {
 	stale   stale
 	full    bool // whether the last batch was
 	batch   []Entry
+	bytes   int // how long the batch is on disk
 
 	// For others: through, when the oldest entry behind it was written in
 	// nanoseconds, and how often the journal proved to be an old copy.
@@ -52,12 +53,16 @@ type Shipper struct {
 // back from a copy, or lost its end.
 type stale struct{ end, applied Seq }
 
-// MaxBatch is how many entries are sent at once.
-const MaxBatch = 256
+// The bounds of what is sent at once: entries, and bytes as [AppendBatch] encodes
+// them.
+const (
+	MaxBatch      = 1024
+	MaxBatchBytes = 8 << 20
+)
 
 // NewShipper returns a shipper that begins where the books say they are.
 func NewShipper(j *Journal, to Transport) *Shipper {
-	return &Shipper{j: j, to: to, batch: make([]Entry, 0, MaxBatch)}
+	return &Shipper{j: j, to: to, batch: make([]Entry, 0, 256)}
 }
 
 // Shipped is the last entry up to which the books have confirmed all; 0 before
@@ -82,14 +87,15 @@ func (s *Shipper) Step(ctx context.Context) (more bool, err error) {
 	if more, err := s.load(ctx); err != nil || !more {
 		return false, err
 	}
-	s.full = len(s.batch) == MaxBatch
+	s.full = s.filled()
 	s.wait(s.batch[0])
 	applied, err := s.to.Send(ctx, s.span.id, s.sent, s.batch)
 	if err != nil {
 		return false, fmt.Errorf("sending entries after %s: %w", s.sent, err)
 	}
 	if end := s.batch[len(s.batch)-1]; applied == max(end.Seq, end.Through) {
-		s.sent, s.batch = applied, s.batch[:0]
+		s.sent = applied
+		s.empty()
 		s.move(max(s.through, applied))
 	} else {
 		s.restart()
@@ -171,7 +177,7 @@ func (s *Shipper) peek() error {
 
 // fill reads the next batch.
 func (s *Shipper) fill() error {
-	for len(s.batch) < MaxBatch {
+	for !s.filled() {
 		e, ok, err := s.reader.Next()
 		if err != nil {
 			return fmt.Errorf("reading the journal after %s: %w", s.sent, err)
@@ -183,8 +189,21 @@ func (s *Shipper) fill() error {
 			s.batch = append(s.batch, lost)
 		}
 		s.batch = append(s.batch, e)
+		s.bytes += s.reader.length()
 	}
 	return nil
+}
+
+// filled reports whether the batch has room for no more entries, however long they
+// are.
+func (s *Shipper) filled() bool {
+	return len(s.batch) >= MaxBatch || s.bytes > MaxBatchBytes-frameHead-maxBody
+}
+
+// empty forgets the batch.
+func (s *Shipper) empty() {
+	clear(s.batch)
+	s.batch, s.bytes = s.batch[:0], 0
 }
 
 // entry tells the books what is missing before the first entry of a new span.
@@ -210,8 +229,8 @@ func (s *Shipper) move(through Seq) {
 // restart asks the books again, from the first span that is there: they are not
 // where they were.
 func (s *Shipper) restart() {
-	clear(s.batch)
-	s.batch, s.asked, s.through = s.batch[:0], false, 0
+	s.empty()
+	s.asked, s.through = false, 0
 }
 
 // close releases the reader.

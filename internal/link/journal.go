@@ -22,9 +22,9 @@ const (
 	// feed, the position before the entries in eight bytes, then the entries as
 	// [journal.AppendBatch] writes them.
 	journalType = "application/vnd.sluice.journal.v1"
-	// maxJournalBody bounds a post: [journal.MaxBatch] entries of the greatest
-	// length there is, and what precedes them.
-	maxJournalBody = journal.MaxBatch*(journal.MaxRecordBytes+17<<10) + 1<<10
+	// maxJournalBody bounds a post: 256 entries of the greatest length there is,
+	// which gateways of before send, are more than [journal.MaxBatchBytes].
+	maxJournalBody = 256*(journal.MaxRecordBytes+17<<10) + 1<<10
 	positionBytes  = 8
 )
 
