@@ -1,6 +1,7 @@
 package sluice_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -154,5 +155,23 @@ func TestKnownAssets(t *testing.T) {
 		if sluice.KnownAsset(asset) != want {
 			t.Errorf("%q: %v", asset, !want)
 		}
+	}
+}
+
+// Losing this means that a request's transfers are not found by its id, or that
+// two of them are one.
+func TestTransfersOfARequest(t *testing.T) {
+	first, last := sluice.RequestID{1, 2, 3, 4, 5, 6, 7, 8, 9}, sluice.RequestID{1, 2, 3, 4, 5, 6, 7, 9}
+	from, to := first.TransferRange()
+	seen := map[sluice.TransferID]bool{}
+	for n := range 100 {
+		id := sluice.NewTransferID(first.String(), "settle", n).Of(first)
+		if seen[id] || bytes.Compare(id[:], from[:]) < 0 || bytes.Compare(id[:], to[:]) > 0 {
+			t.Errorf("transfer %d is %s, twice or not between %s and %s", n, id, from, to)
+		}
+		seen[id] = true
+	}
+	if id := sluice.NewTransferID("x", "settle", 0).Of(last); bytes.Compare(id[:], to[:]) <= 0 {
+		t.Errorf("%s of a later request is before %s", id, to)
 	}
 }

@@ -26,6 +26,29 @@ func NewTransferID(subject, role string, n int) TransferID {
 	return TransferID(sum[:16])
 }
 
+// Of makes an id that of a transfer which is booked for a request: the first half
+// becomes that of the request's id, which is its time. What is booked at about the
+// same time then lies together in every index, whose pages a store would otherwise
+// read and write one for each transfer; and the transfers of a request are found
+// by the beginning of their ids. 64 bits of the hash remain to tell apart what is
+// booked for one request.
+func (id TransferID) Of(request RequestID) TransferID {
+	copy(id[:transferPrefix], request[:])
+	return id
+}
+
+// transferPrefix is how much of a transfer's id is its request's.
+const transferPrefix = 8
+
+// TransferRange is between which ids those of a request's transfers are, where
+// they were made by [TransferID.Of]; a few of other requests may be there, too.
+func (id RequestID) TransferRange() (first, last TransferID) {
+	for i := range last {
+		last[i] = 0xff
+	}
+	return first.Of(id), last.Of(id)
+}
+
 // String renders 32 hexadecimal digits.
 func (id TransferID) String() string { return hex.EncodeToString(id[:]) }
 

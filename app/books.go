@@ -37,7 +37,7 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 		return err
 	}
 	c.books = worker.NewBooks(worker.BooksConfig{
-		Records: c.store, Own: func(ctx context.Context) (*worker.Owned, error) { return c.ownLedger(ctx, owner) },
+		Own:    func(ctx context.Context) (*worker.Owned, error) { return c.ownLedger(ctx, owner) },
 		Verify: func(ctx context.Context) (int, []ledger.Violation, error) { return proveLedger(ctx, c.store) },
 		Alarm:  c.alarm, Now: time.Now, Log: c.log,
 	})

@@ -118,7 +118,7 @@ func replayJournal(ctx context.Context, db *store.DB, owner, folder string, p pr
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
 	books := worker.NewBooks(worker.BooksConfig{
-		Records: db, Now: time.Now, Log: log, Own: func(ctx context.Context) (*worker.Owned, error) {
+		Now: time.Now, Log: log, Own: func(ctx context.Context) (*worker.Owned, error) {
 			return ownLedger(ctx, db, claimant{name: owner}, anomalyTo(log))
 		},
 	})

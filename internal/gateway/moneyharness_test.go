@@ -260,7 +260,7 @@ func (m *money) open(t testing.TB, s setting) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
-	m.ledger = worker.NewBooks(worker.BooksConfig{Records: m.db, Own: owner(m.db, s.now, &m.poster), Now: s.now, Log: log})
+	m.ledger = worker.NewBooks(worker.BooksConfig{Own: owner(m.db, s.now, &m.poster), Now: s.now, Log: log})
 	if err := m.ledger.Take(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func (m *money) after(folder string, amount sluice.Nanos, amend func(*sluice.Pos
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { _ = s.db.Close() })
-	s.ledger = worker.NewBooks(worker.BooksConfig{Records: s.db, Own: owner(s.db, m.now, &s.poster), Now: m.now, Log: slog.New(slog.DiscardHandler)})
+	s.ledger = worker.NewBooks(worker.BooksConfig{Own: owner(s.db, m.now, &s.poster), Now: m.now, Log: slog.New(slog.DiscardHandler)})
 	if err := s.ledger.Take(context.Background()); err != nil {
 		m.t.Fatal(err)
 	}

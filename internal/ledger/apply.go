@@ -15,6 +15,9 @@ type Fact struct {
 	// an entry without either moves the position only.
 	Hold    *sluice.Hold
 	Posting *sluice.Posting
+	// Record is what the final TERMINAL says of its request; nil for other entries.
+	// The book does not look into it.
+	Record *sluice.Record
 	// Lost says that entries up to Seq are damaged or gone: an anomaly.
 	Lost bool
 	// Booked is the first transfer of this request's settlement, when the store
@@ -54,7 +57,7 @@ func (b *Book) Apply(journal string, after uint64, facts []Fact, now time.Time) 
 // apply takes one fact. It cannot fail: what does not fit becomes an anomaly,
 // because a journal must not stand still behind one bad entry.
 func (b *Book) apply(at position, f *Fact, now time.Time) {
-	out := item{at: at}
+	out := item{at: at, record: f.Record}
 	switch {
 	case f.Lost:
 		out.anomaly(at, sluice.RequestID{}, "journal entries are lost")

@@ -29,7 +29,9 @@ type Book struct {
 	// applied is the position of each journal in memory, durable in the store.
 	applied map[string]uint64
 	durable map[string]uint64
-	outbox  []item
+	// former is State.Former.
+	former time.Time
+	outbox []item
 	// past is what was posted on accounts that are forgotten, by asset.
 	past map[string]sluice.Nanos
 	// checking is held by what goes through all accounts slice by slice; tally is
@@ -71,6 +73,9 @@ type State struct {
 	Pending []sluice.Transfer
 	// Positions says for each journal up to where it is applied.
 	Positions map[string]uint64
+	// Former is when requests began whose transfers have ids that do not begin with
+	// theirs: before it. Zero for a store that never had such.
+	Former time.Time
 }
 
 // Load fills an empty book from what a store has. A state that breaks an
@@ -90,6 +95,7 @@ func (b *Book) Load(s State) (err error) {
 	for _, a := range grants {
 		b.insert(a)
 	}
+	b.former = s.Former
 	open := map[sluice.AccountID]sluice.Nanos{}
 	for _, t := range s.Pending {
 		a := b.accounts[t.Debit]
@@ -130,7 +136,7 @@ func (b *Book) Load(s State) (err error) {
 func (b *Book) Snapshot() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := State{Positions: map[string]uint64{}}
+	s := State{Positions: map[string]uint64{}, Former: b.former}
 	for _, a := range b.accounts {
 		s.Accounts = append(s.Accounts, a.Account)
 	}
@@ -138,7 +144,7 @@ func (b *Book) Snapshot() State {
 	for _, h := range b.holds {
 		for i, l := range h.legs {
 			if !l.pending.IsZero() {
-				s.Pending = append(s.Pending, h.pendingTransfer(i, time.Time{}))
+				s.Pending = append(s.Pending, h.pendingTransfer(i, b.id(h.Request, h.Request.String(), "hold", 0), time.Time{}))
 			}
 		}
 	}

@@ -61,9 +61,9 @@ func (b *Book) expireHold(h *hold, now time.Time) {
 		if l.pending.IsZero() {
 			continue
 		}
-		id := sluice.NewTransferID(l.pending.String(), "expire", 0)
+		id := b.id(h.Request, l.pending.String(), "expire", 0)
 		out.transfers = append(out.transfers, sluice.Transfer{
-			ID: id, Txn: sluice.NewTransferID(h.Request.String(), "hold", 0), Debit: l.from.ID, Credit: l.to.ID, Amount: l.amount,
+			ID: id, Txn: b.id(h.Request, h.Request.String(), "hold", 0), Debit: l.from.ID, Credit: l.to.ID, Amount: l.amount,
 			Kind: sluice.TransferVoid, Pending: l.pending, Code: sluice.TransferExpire, Request: h.Request, BookedAt: now,
 		})
 		l.from.Pending -= l.amount

@@ -220,14 +220,15 @@ func (b *Book) open(o sluice.Hold, journal string, seq uint64, now time.Time) []
 		return nil
 	}
 	h.opened, h.journal, h.seq = true, journal, seq
+	key := h.Request.String()
 	var made []sluice.Transfer
 	for i := range h.legs {
 		l := &h.legs[i]
-		l.pending = sluice.NewTransferID(h.Request.String(), "hold", i)
+		l.pending = b.id(h.Request, key, "hold", i)
 		l.from.promised -= l.amount
 		l.from.Pending += l.amount
 		l.from.assert()
-		made = append(made, h.pendingTransfer(i, now))
+		made = append(made, h.pendingTransfer(i, h.legs[0].pending, now))
 	}
 	return made
 }
@@ -247,11 +248,11 @@ func (b *Book) find(o sluice.Hold, now time.Time) *hold {
 	return h
 }
 
-// pendingTransfer is the transfer of one leg.
-func (h *hold) pendingTransfer(i int, now time.Time) sluice.Transfer {
+// pendingTransfer is the transfer of one leg, in the transaction of its hold.
+func (h *hold) pendingTransfer(i int, txn sluice.TransferID, now time.Time) sluice.Transfer {
 	l := h.legs[i]
 	return sluice.Transfer{
-		ID: l.pending, Txn: sluice.NewTransferID(h.Request.String(), "hold", 0), Debit: l.from.ID, Credit: l.to.ID, Amount: l.amount,
+		ID: l.pending, Txn: txn, Debit: l.from.ID, Credit: l.to.ID, Amount: l.amount,
 		Kind: sluice.TransferPending, Code: sluice.TransferHold, Request: h.Request, PriceVersion: h.Price.Version,
 		Gateway: h.journal, JournalSeq: h.seq, BookedAt: now, ExpiresAt: h.Deadline,
 	}

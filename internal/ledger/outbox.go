@@ -13,6 +13,7 @@ type item struct {
 	transfers []sluice.Transfer
 	confirms  []confirm
 	anomalies []Anomaly
+	record    *sluice.Record
 }
 
 // floorChange is the floor that an account has from an item on.
@@ -43,7 +44,10 @@ type Batch struct {
 	// Positions are the journals' positions after this batch.
 	Positions map[string]uint64
 	Anomalies []Anomaly
-	items     int
+	// Records of the requests that entries of the batch end: what was charged, and
+	// why, becomes visible at once.
+	Records []*sluice.Record
+	items   int
 }
 
 // Empty reports whether there is nothing to commit.
@@ -51,7 +55,7 @@ func (b Batch) Empty() bool { return b.items == 0 }
 
 // MaxBatch is how many transfers, or accounts, a batch holds before it takes no
 // more entries.
-const MaxBatch = 1024
+const MaxBatch = 4096
 
 // Take returns the oldest part of what is not committed yet, whole entries only;
 // of a broken book it is nothing.
@@ -72,6 +76,9 @@ func (b *Book) Take() Batch {
 		}
 		batch.Transfers = append(batch.Transfers, it.transfers...)
 		batch.Anomalies = append(batch.Anomalies, it.anomalies...)
+		if it.record != nil {
+			batch.Records = append(batch.Records, it.record)
+		}
 		if it.at.journal != "" {
 			batch.Positions[it.at.journal] = it.at.seq
 		}

@@ -16,7 +16,8 @@ type Store interface {
 	// Commit applies a batch in one transaction: accounts that do not exist are
 	// opened; transfers are inserted, and one whose id exists is left alone;
 	// balances change by the transfers that were inserted, by no other, and floors
-	// to what the batch says, so that no account ends below its floor; anomalies
+	// to what the batch says, so that no account ends below its floor; records
+	// that are not known are kept; anomalies
 	// go to the outbox of events; positions become the journals' positions,
 	// never lower. It is durable once it returns nil; after an error it may or
 	// may not have happened, and the batch, or a longer one that begins with it,
@@ -80,7 +81,7 @@ func (p *Poster) recall(ctx context.Context, facts []Fact) error {
 		if f.Posting == nil || !f.Posting.Final || !p.book.Unsettled(f.Posting.Request) {
 			continue
 		}
-		id := sluice.NewTransferID(f.Posting.Request.String(), "settle", 0)
+		id := p.book.id(f.Posting.Request, f.Posting.Request.String(), "settle", 0)
 		ids, asked[id] = append(ids, id), append(asked[id], f)
 	}
 	if len(ids) == 0 {

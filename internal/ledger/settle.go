@@ -11,11 +11,12 @@ import (
 type settling struct {
 	b    *Book
 	p    *sluice.Posting
-	key  string // the request, as ids are derived from it
+	key  string // the request, as text
 	fact position
 	now  time.Time
 	made []sluice.Transfer
-	free []confirm // what may be spent once the store has this
+	txn  sluice.TransferID // the first of them
+	free []confirm         // what may be spent once the store has this
 }
 
 // position is where in which journal something came from.
@@ -27,9 +28,12 @@ type position struct {
 // transfer books one transfer of the settlement; the first is always
 // "settle" 0, so that no second settlement of the request can get past a store.
 func (s *settling) transfer(kind sluice.TransferKind, code sluice.TransferCode, from, to *account, amount sluice.Nanos, pending sluice.TransferID) {
+	id := s.b.id(s.p.Request, s.key, "settle", len(s.made))
+	if len(s.made) == 0 {
+		s.txn = id
+	}
 	t := sluice.Transfer{
-		ID:  sluice.NewTransferID(s.key, "settle", len(s.made)),
-		Txn: sluice.NewTransferID(s.key, "settle", 0), Debit: from.ID, Credit: to.ID, Amount: amount, Kind: kind, Pending: pending, Code: code,
+		ID: id, Txn: s.txn, Debit: from.ID, Credit: to.ID, Amount: amount, Kind: kind, Pending: pending, Code: code,
 		Request: s.p.Request, Attempt: s.p.Attempt, PriceVersion: s.p.Price.Version,
 		Gateway: s.fact.journal, JournalSeq: s.fact.seq, BookedAt: s.now,
 	}
@@ -163,7 +167,7 @@ func (b *Book) cost(p *sluice.Posting, at position, now time.Time) []sluice.Tran
 		return nil
 	}
 	from, to := b.account(p.Cost.Debit), b.account(p.Cost.Credit)
-	id := sluice.NewTransferID(p.Request.String(), "cost", int(p.Attempt))
+	id := b.id(p.Request, p.Request.String(), "cost", int(p.Attempt))
 	from.add(-p.Cost.Amount)
 	to.add(p.Cost.Amount)
 	return []sluice.Transfer{{

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sluicegate/sluice"
 )
 
 // Rows of the ledger come by the thousand with every commit. PostgreSQL takes
@@ -11,6 +14,19 @@ import (
 
 // bulk is a table's columns with their types, as "name type".
 type bulk []string
+
+// typed are columns of which some are texts and all others numbers.
+func typed(columns, texts []string) bulk {
+	b := make(bulk, len(columns))
+	for i, name := range columns {
+		kind := " bigint"
+		if slices.Contains(texts, name) {
+			kind = " text"
+		}
+		b[i] = name + kind
+	}
+	return b
+}
 
 func (b bulk) names() []string {
 	names := make([]string, len(b))
@@ -66,6 +82,31 @@ func (b bulk) turn(rows rowSource) (args []any, err error) {
 		}
 	}
 	return args, nil
+}
+
+// maxSought bounds the ids that one statement looks for as parameters.
+const maxSought = 200
+
+// eachAmong calls fn with an expression to put behind a column of ids, which is
+// true for these ids: once for all in PostgreSQL, which takes an array.
+func (tx *Tx) eachAmong(ids []sluice.TransferID, fn func(among string, args []any) error) error {
+	all := make([][]byte, len(ids))
+	for i := range ids {
+		all[i] = ids[i][:]
+	}
+	if tx.arrays && len(all) > 0 {
+		return fn(`= ANY($1::bytea[])`, []any{all})
+	}
+	for part := range slices.Chunk(all, maxSought) {
+		args := make([]any, len(part))
+		for i := range part {
+			args[i] = part[i]
+		}
+		if err := fn(`IN (`+placeholders(1, len(args))+`)`, args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // insertBulk inserts rows and returns how many that were.

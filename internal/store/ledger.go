@@ -127,7 +127,10 @@ func (l *Ledger) Load(ctx context.Context) (ledger.State, error) {
 		if s.Pending, err = tx.OpenHolds(""); err != nil {
 			return err
 		}
-		s.Positions, err = tx.JournalPositions()
+		if s.Positions, err = tx.JournalPositions(); err != nil {
+			return err
+		}
+		s.Former, err = tx.formerIDs()
 		return err
 	})
 	l.mu.Lock()

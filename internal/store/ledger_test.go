@@ -260,6 +260,11 @@ func TestLedgerOnlyGrows(t *testing.T) {
 	b.check()
 }
 
+// withRecord is a batch that ends a request.
+func withRecord(n int) ledger.Batch {
+	return ledger.Batch{Records: []*sluice.Record{{ID: requestOf(n).String(), Time: noon, Model: fmt.Sprint("m", n)}}, Positions: map[string]uint64{"g": uint64(n)}}
+}
+
 // TestLedgerHasOneOwner lets a second process take the ledger. Lost if it fails:
 // two processes spend one balance.
 func TestLedgerHasOneOwner(t *testing.T) {
@@ -282,6 +287,11 @@ func TestLedgerHasOneOwner(t *testing.T) {
 	}
 	_, err = b.Poster.Transfer(t.Context(), paidIn("b", acmeWallet, 1))
 	wants(t, err, sluice.CodeConflict, "a commit of who lost the ledger")
+	wants(t, b.store.Commit(t.Context(), withRecord(1)), sluice.CodeConflict, "a record from who lost the ledger")
+	must(t, other.Commit(t.Context(), withRecord(2)))
+	if page, err := db.Records(t.Context(), sluice.RecordQuery{}); err != nil || len(page.Items) != 1 || page.Items[0].Model != "m2" {
+		t.Errorf("records %+v, %v", page.Items, err)
+	}
 	wants(t, b.store.Renew(t.Context(), time.Minute), sluice.CodeConflict, "renewing what another has")
 	wants(t, b.store.Yield(t.Context()), sluice.CodeConflict, "giving up what another has")
 	if s := stateOf(t, db); len(s.transfers) != 1 {

@@ -48,7 +48,7 @@ func (c *commit) run(l *Ledger) error {
 	steps := []func() error{
 		func() error { return c.fence(l.epoch) },
 		func() error { return c.resolveAccounts(l) },
-		c.insertTransfers, c.move, c.moveAccounts, c.movePositions, c.tellAnomalies,
+		c.insertTransfers, c.move, c.moveAccounts, c.movePositions, c.tellAnomalies, c.keepRecords,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -220,26 +220,19 @@ func (c *commit) ofNumber(number int64) *movement {
 // resolve takes holds off the list; how much that frees is what the list says.
 func (c *commit) resolve(ids []sluice.TransferID) error {
 	freed := 0
-	for chunk := range slices.Chunk(ids, 200) {
-		args := make([]any, len(chunk))
-		for i := range chunk {
-			args[i] = chunk[i][:]
-		}
-		err := c.tx.each(`DELETE FROM holds WHERE id IN (`+placeholders(1, len(args))+`) RETURNING debit, amount`, args, func(rows *sql.Rows) error {
+	err := c.tx.eachAmong(ids, func(among string, args []any) error {
+		return c.tx.each(`DELETE FROM holds WHERE id `+among+` RETURNING debit, amount`, args, func(rows *sql.Rows) error {
 			var debit, amount int64
 			err := rows.Scan(&debit, &amount)
 			c.ofNumber(debit).pending -= sluice.Nanos(amount)
 			freed++
 			return err
 		})
-		if err != nil {
-			return err
-		}
-	}
-	if freed != len(ids) {
+	})
+	if err == nil && freed != len(ids) {
 		return sluice.Errorf(sluice.CodeDiscrepancy, "of %d holds that are resolved, %d are open", len(ids), freed)
 	}
-	return nil
+	return err
 }
 
 // hold puts pending transfers, by their place in the batch, on the list.
@@ -283,6 +276,11 @@ func (c *commit) movePositions() error {
 		}
 	}
 	return nil
+}
+
+// keepRecords stores what requests were, with what was booked for them.
+func (c *commit) keepRecords() error {
+	return c.tx.insertRecords(len(c.batch.Records), func(i int) *sluice.Record { return c.batch.Records[i] })
 }
 
 func (c *commit) tellAnomalies() error {

@@ -23,6 +23,9 @@ var recordColumns = []string{
 	"image_input", "images", "audio_seconds", "characters", "search_units", "doc",
 }
 
+// recordTexts are those of them that are texts.
+var recordTexts = []string{"id", "tenant", "user_name", "key_name", "model", "provider", "route", "outcome", "asset", "doc"}
+
 // recordWriter renders records; its memory serves one after the other.
 type recordWriter struct {
 	rest sluice.Record
@@ -86,7 +89,7 @@ func scanRecord(rows *sql.Rows) (r sluice.Record, err error) {
 func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error {
 	for len(records) > 0 {
 		n := min(len(records), maxBatch)
-		if err := db.add(ctx, func(tx *Tx) error { return tx.insertRecords(records[:n]) }); err != nil {
+		if err := db.add(ctx, func(tx *Tx) error { return tx.insertRecords(n, func(i int) *sluice.Record { return &records[i] }) }); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -94,10 +97,12 @@ func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error 
 	return nil
 }
 
-func (tx *Tx) insertRecords(records []sluice.Record) error {
+// insertRecords stores n records.
+func (tx *Tx) insertRecords(n int, record func(i int) *sluice.Record) error {
 	w := newRecordWriter()
-	rows := rowSource{len(records), func(args []any, i int) ([]any, error) { return w.values(args, &records[i]) }}
-	return tx.insertRows("records", recordColumns, rows, ` ON CONFLICT (time, id) DO NOTHING`)
+	rows := rowSource{n, func(args []any, i int) ([]any, error) { return w.values(args, record(i)) }}
+	_, err := tx.insertBulk("records", typed(recordColumns, recordTexts), rows, ` ON CONFLICT (time, id) DO NOTHING`)
+	return err
 }
 
 // Records returns finished requests, newest first. An empty q.Tenant selects

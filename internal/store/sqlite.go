@@ -73,7 +73,7 @@ func (s *sqliteFile) dsn(cfg Config, reader bool) string {
 	wait := cmp.Or(cfg.BusyTimeout, defaultBusyWait)
 	pragmas := []string{
 		"busy_timeout(" + strconv.FormatInt(wait.Milliseconds(), 10) + ")",
-		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "wal_autocheckpoint(" + strconv.Itoa(checkpointPages) + ")",
+		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)", "wal_autocheckpoint(" + strconv.Itoa(checkpointPages) + ")",
 	}
 	q := url.Values{}
 	if reader {

@@ -3,9 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"slices"
-	"strconv"
-	"strings"
+	"errors"
+	"time"
 
 	"github.com/sluicegate/sluice"
 )
@@ -67,29 +66,34 @@ func (tx *Tx) Transfer(id sluice.TransferID) (t sluice.Transfer, ok bool, err er
 	return list[0], true, nil
 }
 
-// maxSought bounds the ids that one statement looks for.
-const maxSought = 500
-
 // Transfers returns those of the transfers with these ids that there are.
 func (tx *Tx) Transfers(ids []sluice.TransferID) (found []sluice.Transfer, err error) {
-	for part := range slices.Chunk(ids, maxSought) {
-		args, marks := make([]any, len(part)), make([]string, len(part))
-		for i := range part {
-			args[i], marks[i] = part[i][:], "$"+strconv.Itoa(i+1)
-		}
-		list, err := tx.transfers(` WHERE t.id IN (`+strings.Join(marks, ", ")+`)`, args)
-		if err != nil {
-			return nil, err
-		}
+	err = tx.eachAmong(ids, func(among string, args []any) error {
+		list, err := tx.transfers(` WHERE t.id `+among, args)
 		found = append(found, list...)
-	}
-	return found, nil
+		return err
+	})
+	return found, err
 }
 
 // RequestTransfers returns everything that was booked for a request, refunds
-// included, in its order.
+// included, in its order. The ids of most begin with the request's; the index by
+// request has the others.
 func (tx *Tx) RequestTransfers(id sluice.RequestID) ([]sluice.Transfer, error) {
-	return tx.transfers(` WHERE t.request = $1`, []any{id[:]})
+	first, last := id.TransferRange()
+	return tx.transfers(` WHERE t.seq IN (SELECT seq FROM transfers WHERE id >= $1 AND id <= $2 AND request = $3
+		UNION ALL SELECT seq FROM transfers WHERE request = $3 AND request IS NOT NULL AND substr(id, 1, 8) <> substr(request, 1, 8))`,
+		[]any{first[:], last[:], id[:]})
+}
+
+// formerIDs is the end of the ids of before schema 6; see [ledger.State].
+func (tx *Tx) formerIDs() (time.Time, error) {
+	var before int64
+	err := tx.row(`SELECT former FROM ledger_owner WHERE name = $1`, []any{ledgerName}, &before)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return fromMicros(before), err
 }
 
 // OpenHolds returns the pending transfers that nothing has resolved, in the

@@ -41,8 +41,6 @@ type Owned struct {
 
 // BooksConfig configures [Books].
 type BooksConfig struct {
-	// Records keeps the records that journals carry; required.
-	Records Records
 	// Own takes the ledger for this process and loads it; required.
 	// [sluice.CodeUnavailable] while another process has it.
 	Own func(ctx context.Context) (*Owned, error)
@@ -171,9 +169,8 @@ func (b *Books) Close(ctx context.Context) error {
 	return o.Close(ctx)
 }
 
-// Send implements [journal.Transport]: records first, then the ledger, both
-// idempotent, so that whatever fails between is made good when the entries come
-// again. While the store fails, it is left alone for the pause that is due.
+// Send implements [journal.Transport]: what entries book, the records that they
+// carry and the position behind them reach the store together or not at all. While the store fails, it is left alone for the pause that is due.
 func (b *Books) Send(ctx context.Context, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
 	o := b.owned.Load()
 	if o == nil {
@@ -193,39 +190,32 @@ func (b *Books) Send(ctx context.Context, id string, after journal.Seq, entries 
 	return applied, nil
 }
 
-// receive stores records, then facts.
+// receive has the ledger take what entries say.
 func (b *Books) receive(ctx context.Context, o *Owned, id string, after journal.Seq, entries []journal.Entry) (journal.Seq, error) {
-	if records := b.records(id, entries); len(records) > 0 {
-		if err := b.cfg.Records.InsertRecords(ctx, records); err != nil {
-			return 0, fmt.Errorf("storing %d records: %w", len(records), err)
-		}
-	}
 	facts := make([]ledger.Fact, len(entries))
 	for i := range entries {
 		facts[i] = factOf(&entries[i])
+		facts[i].Record = b.record(id, &entries[i])
 	}
 	position, err := o.Poster.Receive(ctx, id, uint64(after), facts)
 	return journal.Seq(position), err
 }
 
-// records are those that entries end their requests with.
-func (b *Books) records(id string, entries []journal.Entry) (list []sluice.Record) {
-	for i := range entries {
-		e := &entries[i]
-		r, ok, err := recordOf(e)
-		if err != nil {
-			b.watch.unreadable.Add(1)
-			b.cfg.Log.Error("a journal's record cannot be read; one was made from its posting", "journal", id, "seq", e.Seq.String(), "request", e.Request.String(), "error", err)
-		}
-		if e.Kind == journal.Lost {
-			b.watch.lost.Add(1)
-			b.cfg.Log.Error("journal entries are lost", "journal", id, "from", e.Seq.String(), "through", e.Through.String())
-		}
-		if ok {
-			list = append(list, r)
-		}
+// record is what an entry ends its request with; nil for every other entry.
+func (b *Books) record(id string, e *journal.Entry) *sluice.Record {
+	r, ok, err := recordOf(e)
+	if err != nil {
+		b.watch.unreadable.Add(1)
+		b.cfg.Log.Error("a journal's record cannot be read; one was made from its posting", "journal", id, "seq", e.Seq.String(), "request", e.Request.String(), "error", err)
 	}
-	return list
+	if e.Kind == journal.Lost {
+		b.watch.lost.Add(1)
+		b.cfg.Log.Error("journal entries are lost", "journal", id, "from", e.Seq.String(), "through", e.Through.String())
+	}
+	if !ok {
+		return nil
+	}
+	return &r
 }
 
 // unavailable tells a shipper to come again; why is in the log and the status.

@@ -42,7 +42,7 @@ func openDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { d.db.Close() })
 	d.books = worker.NewBooks(worker.BooksConfig{
-		Records: d, Own: d.own, Now: d.clock, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
+		Own: d.own, Now: d.clock, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
 		Alarm: func(_ context.Context, a worker.Alarm) error { d.alarms = append(d.alarms, a); return nil },
 	})
 	if err := d.books.Take(t.Context()); err != nil {
@@ -57,7 +57,7 @@ func (d *desk) own(ctx context.Context) (*worker.Owned, error) {
 		return nil, err
 	}
 	book := ledger.NewBook(ledger.Config{})
-	poster := ledger.NewPoster(book, kept, d.clock)
+	poster := ledger.NewPoster(book, breakable{kept, d}, d.clock)
 	return &worker.Owned{Book: book, Poster: poster, Close: kept.Yield}, poster.Start(ctx)
 }
 
@@ -73,12 +73,17 @@ func (d *desk) pass(by time.Duration) {
 	d.now = d.now.Add(by)
 }
 
-// InsertRecords is the database's, unless it is broken.
-func (d *desk) InsertRecords(ctx context.Context, batch []sluice.Record) error {
-	if d.broken != nil {
-		return d.broken
+// breakable is the database's ledger, unless it is broken.
+type breakable struct {
+	*store.Ledger
+	desk *desk
+}
+
+func (b breakable) Commit(ctx context.Context, batch ledger.Batch) error {
+	if b.desk.broken != nil {
+		return b.desk.broken
 	}
-	return d.db.InsertRecords(ctx, batch)
+	return b.Ledger.Commit(ctx, batch)
 }
 
 const deskJournal = "00c0ffee00c0ffee"

@@ -27,9 +27,8 @@ func (h *hanging) answer(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (h *hanging) Load(context.Context) (ledger.State, error)           { return ledger.State{}, nil }
-func (h *hanging) Commit(ctx context.Context, _ ledger.Batch) error     { return h.answer(ctx) }
-func (h *hanging) InsertRecords(context.Context, []sluice.Record) error { return nil }
+func (h *hanging) Load(context.Context) (ledger.State, error)       { return ledger.State{}, nil }
+func (h *hanging) Commit(ctx context.Context, _ ledger.Batch) error { return h.answer(ctx) }
 func (h *hanging) Find(context.Context, ...sluice.TransferID) ([]sluice.Transfer, error) {
 	return nil, nil
 }
@@ -38,7 +37,7 @@ func (h *hanging) Find(context.Context, ...sluice.TransferID) ([]sluice.Transfer
 func lend(t *testing.T, h *hanging, log *bytes.Buffer) *worker.Books {
 	t.Helper()
 	books := worker.NewBooks(worker.BooksConfig{
-		Records: h, Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
 		Own: func(ctx context.Context) (*worker.Owned, error) {
 			book := ledger.NewBook(ledger.Config{})
 			return &worker.Owned{Book: book, Poster: ledger.NewPoster(book, h, time.Now), Lease: 5 * time.Second, Renew: h.answer}, nil

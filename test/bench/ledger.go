@@ -50,7 +50,7 @@ func ledgerMain(args []string) error {
 	}
 	defer db.Close()
 	books := worker.NewBooks(worker.BooksConfig{
-		Records: db, Own: func(ctx context.Context) (*worker.Owned, error) { return own(ctx, db) }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Own: func(ctx context.Context) (*worker.Owned, error) { return own(ctx, db) }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err := books.Take(ctx); err != nil {
 		return err

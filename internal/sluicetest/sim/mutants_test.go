@@ -49,7 +49,7 @@ var mutants = []mutant{
 	{"what exceeds the hold is not charged", "ledger/settle.go", "\ts.overage(code, rest)\n", "\t_, _ = code, rest\n"},
 	{"a hold that is not needed stays", "ledger/settle.go", "s.transfer(sluice.TransferVoid, sluice.TransferRelease, l.from, l.to, l.amount, l.pending)", "_ = s"},
 	{"a late settlement is dropped", "ledger/settle.go", "\tif h == nil || !h.opened {\n\t\tcode = sluice.TransferLateSettle\n\t}\n", "\tif h == nil || !h.opened {\n\t\treturn nil, nil\n\t}\n"},
-	{"settlement ids collide", "ledger/settle.go", "sluice.NewTransferID(s.key, \"settle\", len(s.made)),\n", "sluice.NewTransferID(s.key, \"settle\", 0),\n"},
+	{"settlement ids collide", "ledger/settle.go", "s.b.id(s.p.Request, s.key, \"settle\", len(s.made))", "s.b.id(s.p.Request, s.key, \"settle\", 0)"},
 	{"cost ids collide over attempts", "ledger/settle.go", "\"cost\", int(p.Attempt))", "\"cost\", 0)"},
 	{"a void without the hold's id", "ledger/expire.go", "Kind: sluice.TransferVoid, Pending: l.pending,", "Kind: sluice.TransferVoid,"},
 	{"expiry releases only in memory", "ledger/expire.go", "\tif len(out.transfers) > 0 {\n\t\tb.outbox", "\tif len(out.transfers) > 99 {\n\t\tb.outbox"},

@@ -323,7 +323,7 @@ func (w *World) covered(r *request, hold *sluice.Hold) {
 func (w *World) within(what string, has sluice.Nanos, mine func(*request) bool) {
 	held := sluice.Nanos(0)
 	for _, r := range w.requests {
-		_, settled := w.db.byID[sluice.NewTransferID(r.id.String(), "settle", 0)]
+		_, settled := w.db.byID[sluice.NewTransferID(r.id.String(), "settle", 0).Of(r.id)]
 		if mine(r) && r.held && !r.refused && !r.crashed && !r.hasty && !settled {
 			held += r.estimate
 		}
