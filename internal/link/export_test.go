@@ -1,9 +1,13 @@
 package link
 
 import (
+	"bytes"
+	"errors"
 	"strconv"
+	"testing"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/seal"
 )
 
 // DigestForTest is a manifest's line for a hash.
@@ -44,3 +48,20 @@ func TakeForTest(rev, manifestRev, schema, digest, hash, field, value string) (*
 }
 
 var digestOfNothing digest
+
+// SealParts writes a text as a last good file does.
+func SealParts(t testing.TB, keyring *seal.Keyring, text []byte) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w, err := newPartWriter(&file, keyring, nil)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// OpenParts reads what SealParts gave.
+var OpenParts = openParts

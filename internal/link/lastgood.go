@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -17,8 +18,12 @@ import (
 	"github.com/sluicegate/sluice/internal/seal"
 )
 
-// lastGoodMagic begins the file: its format and version, in clear.
-const lastGoodMagic = "sluice last good snapshot 1\n"
+// lastGoodMagic begins the file: its format and version, in clear. Version 1, one
+// sealed piece behind its checksum, is still read.
+const (
+	lastGoodMagic    = "sluice last good snapshot 2\n"
+	lastGoodMagicOne = "sluice last good snapshot 1\n"
+)
 
 // Limits of writing the file.
 const (
@@ -27,9 +32,7 @@ const (
 	keptInUse = 24 * time.Hour
 	// saveShare and longestPause keep a large file from costing more than a
 	// fiftieth of the time while the configuration changes all the time.
-	saveShare = 50
-	// encodedKey is about how many bytes a key takes.
-	encodedKey   = 450
+	saveShare    = 50
 	longestPause = time.Minute
 )
 
@@ -45,34 +48,34 @@ type lastGood struct {
 	Keys []*sluice.Key `json:"keys"`
 }
 
-// encode renders the state. Encoding many keys in one piece would take several
-// times their memory, and keep some of it.
-func (l lastGood) encode() ([]byte, error) {
+// encode writes the state, key by key: in one piece, many keys would take several
+// times their memory.
+func (l lastGood) encode(w io.Writer) error {
 	if l.Snapshot == nil {
-		return json.Marshal(l)
+		return json.NewEncoder(w).Encode(l)
 	}
 	rest := *l.Snapshot
 	rest.Keys = nil
 	head, err := json.Marshal(lastGood{Confirmed: l.Confirmed, Snapshot: &rest})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var b bytes.Buffer
-	b.Grow(len(head) + encodedKey*len(l.Snapshot.Keys))
-	b.Write(bytes.TrimSuffix(head, []byte("null}"))) // of its keys, which come last
-	b.WriteByte('[')
-	for i, k := range l.Snapshot.Keys {
-		one, err := json.Marshal(k)
-		if err != nil {
-			return nil, err
+	separator := append(bytes.TrimSuffix(head, []byte("null}")), '[') // in place of its keys, which come last
+	each := json.NewEncoder(w)
+	for _, k := range l.Snapshot.Keys {
+		if _, err := w.Write(separator); err != nil {
+			return err
 		}
-		if i > 0 {
-			b.WriteByte(',')
+		if err := each.Encode(k); err != nil {
+			return err
 		}
-		b.Write(one)
+		separator = []byte(",")
 	}
-	b.WriteString("]}")
-	return b.Bytes(), nil
+	if len(l.Snapshot.Keys) == 0 {
+		_, err = w.Write(separator)
+	}
+	_, end := io.WriteString(w, "]}")
+	return errors.Join(err, end)
 }
 
 // saver keeps the last good file.
@@ -114,12 +117,12 @@ func (s *saver) run(ctx context.Context) {
 		select {
 		case l := <-s.offers:
 			began := time.Now()
-			s.save(l)
+			s.save(ctx, l)
 			pause = min(max(s.every, saveShare*time.Since(began)), max(s.every, longestPause))
 		case <-ctx.Done():
 			select {
 			case l := <-s.offers:
-				s.save(l)
+				s.save(ctx, l)
 			default:
 			}
 			return
@@ -133,13 +136,14 @@ func (s *saver) run(ctx context.Context) {
 	}
 }
 
-// save writes the file unless it says the same already.
-func (s *saver) save(l lastGood) {
+// save writes the file unless it says the same already. It takes its time until
+// ctx is done.
+func (s *saver) save(ctx context.Context, l lastGood) {
 	arrived := s.keys.arrivals()
 	if s.saved.Snapshot == l.Snapshot && s.arrived == arrived && l.Confirmed.Sub(s.saved.Confirmed) < s.refresh {
 		return
 	}
-	if err := s.write(s.withKeys(l)); err != nil {
+	if err := s.write(ctx, s.withKeys(l)); err != nil {
 		s.log.Error("the last good configuration was not saved", "file", s.path, "error", err)
 		return
 	}
@@ -158,21 +162,14 @@ func (s *saver) withKeys(l lastGood) lastGood {
 }
 
 // write replaces the file so that a crash leaves the old one or the new one.
-func (s *saver) write(l lastGood) error {
-	plain, err := l.encode()
-	if err != nil {
-		return fmt.Errorf("encode: %w", err)
-	}
-	sealed := s.keyring.SealBytes(lastGoodPlace, plain)
-	sum := sha256.Sum256(sealed)
+func (s *saver) write(ctx context.Context, l lastGood) error {
 	tmp, err := os.CreateTemp(filepath.Dir(s.path), ".last-good-*") // CreateTemp gives mode 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append([]byte(lastGoodMagic), sum[:]...))
-	_, more := tmp.Write(sealed)
-	if err := errors.Join(err, more, tmp.Sync(), tmp.Close()); err != nil {
+	err = s.fill(ctx, tmp, l)
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp.Name(), s.path); err != nil {
@@ -183,6 +180,21 @@ func (s *saver) write(l lastGood) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// fill writes the content of a file.
+func (s *saver) fill(ctx context.Context, to io.Writer, l lastGood) error {
+	if _, err := io.WriteString(to, lastGoodMagic); err != nil {
+		return err
+	}
+	parts, err := newPartWriter(to, s.keyring, restUntil(ctx))
+	if err != nil {
+		return err
+	}
+	if err := l.encode(parts); err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	return parts.Close()
 }
 
 // exists reports whether there is a file to load.
@@ -202,16 +214,9 @@ func (s *saver) load() (lastGood, error) {
 	if err != nil {
 		return l, err
 	}
-	rest, ok := bytes.CutPrefix(b, []byte(lastGoodMagic))
-	if !ok || len(rest) < sha256.Size {
-		return l, fmt.Errorf("%s is not a last good file of this version", s.path)
-	}
-	if sum := sha256.Sum256(rest[sha256.Size:]); !bytes.Equal(sum[:], rest[:sha256.Size]) {
-		return l, fmt.Errorf("%s is damaged: its checksum does not match", s.path)
-	}
-	plain, err := s.keyring.OpenBytes(lastGoodPlace, rest[sha256.Size:])
+	plain, err := s.open(b)
 	if err != nil {
-		return l, fmt.Errorf("open %s: %w", s.path, err)
+		return l, err
 	}
 	if err := json.Unmarshal(plain, &l); err != nil || l.Snapshot == nil {
 		return l, fmt.Errorf("%s holds no snapshot: %w", s.path, err)
@@ -223,4 +228,30 @@ func (s *saver) load() (lastGood, error) {
 		return l, sluice.Errorf(sluice.CodeSchemaNewer, "the last good file has schema %d, this gateway reads up to %d", l.Snapshot.Schema, sluice.SnapshotSchema)
 	}
 	return l, nil
+}
+
+// open returns what the file's parts, or the one piece of version 1, say.
+func (s *saver) open(file []byte) (plain []byte, err error) {
+	if parts, ok := bytes.CutPrefix(file, []byte(lastGoodMagic)); ok {
+		plain, err = openParts(parts, s.keyring)
+	} else if rest, ok := bytes.CutPrefix(file, []byte(lastGoodMagicOne)); ok && len(rest) >= sha256.Size {
+		plain, err = s.openOne(rest[:sha256.Size], rest[sha256.Size:])
+	} else {
+		return nil, fmt.Errorf("%s is not a last good file of this version", s.path)
+	}
+	switch {
+	case errors.Is(err, errDamagedFile):
+		return nil, fmt.Errorf("%s is damaged: %w", s.path, err)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", s.path, err)
+	}
+	return plain, nil
+}
+
+// openOne opens the one piece of version 1.
+func (s *saver) openOne(want, sealed []byte) ([]byte, error) {
+	if sum := sha256.Sum256(sealed); !bytes.Equal(sum[:], want) {
+		return nil, errDamagedFile
+	}
+	return s.keyring.OpenBytes(lastGoodPlace, sealed)
 }
