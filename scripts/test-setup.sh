@@ -43,17 +43,27 @@ setup_compiler() {
   need gcc gcc libc6-dev || skip "-race" "gcc is missing and cannot be installed"
 }
 
-setup_python() {
-  need python3 python3 python3-venv || { skip "the Python SDK suite" "python3 is missing"; return; }
-  local venv=$CACHE/venv
-  if ! same test/sdk/python/requirements.txt "$venv/stamp"; then
+# setup_venv NAME SUITE REQUIREMENTS: a virtual environment of its own in .cache/.
+setup_venv() {
+  local venv=$CACHE/$1
+  if ! same "$3" "$venv/stamp"; then
     rm -rf "$venv"
-    python3 -m venv "$venv" 2>/dev/null || { rm -rf "$venv"; install python3-venv && python3 -m venv "$venv"; } || { skip "the Python SDK suite" "no virtual environment (python3-venv)"; return; }
-    echo "installing the Python SDK"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r test/sdk/python/requirements.txt || { skip "the Python SDK suite" "pip could not install it"; return; }
-    cp test/sdk/python/requirements.txt "$venv/stamp"
+    python3 -m venv "$venv" 2>/dev/null || { rm -rf "$venv"; install python3-venv && python3 -m venv "$venv"; } || { skip "$2" "no virtual environment (python3-venv)"; return 1; }
+    echo "installing what $2 needs"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$3" || { skip "$2" "pip could not install it"; return 1; }
+    cp "$3" "$venv/stamp"
   fi
-  export SLUICE_TEST_PYTHON=$venv/bin/python
+}
+
+setup_python() {
+  need python3 python3 python3-venv || { skip "the Python SDK and LangChain suites" "python3 is missing"; return; }
+  if setup_venv venv "the Python SDK suite" test/sdk/python/requirements.txt; then
+    export SLUICE_TEST_PYTHON=$CACHE/venv/bin/python
+  fi
+  # LangChain holds Google's SDK to an older version than the suite of that SDK.
+  if setup_venv langchain "the LangChain suite" test/sdk/langchain/requirements.txt; then
+    export SLUICE_TEST_LANGCHAIN=$CACHE/langchain/bin/python
+  fi
 }
 
 node_is_recent() {

@@ -104,6 +104,19 @@ func runPython(t *testing.T, start func(*testing.T) suite) {
 	start(t).run(t, "python", python, "-m", "unittest", "-v")
 }
 
+// TestLangChain runs the suite of LangChain's chat models: without it nobody would
+// notice that they read more, or more strictly, than the SDKs that they wrap.
+func TestLangChain(t *testing.T) {
+	python := os.Getenv("SLUICE_TEST_LANGCHAIN")
+	if python == "" {
+		python = inCache(t, "langchain/bin/python")
+	}
+	if _, err := os.Stat(python); err != nil {
+		missing(t, "LangChain")
+	}
+	newSuite(t).run(t, "langchain", python, "-m", "unittest", "-v")
+}
+
 // inCache is where scripts/test-setup.sh puts things.
 func inCache(t *testing.T, path string) string {
 	t.Helper()
