@@ -24,6 +24,9 @@ const (
 	OpModels     = "models"     // the list of models, which is local
 )
 
+// NoOutput is the OutputUpper of an answer that has no tokens.
+const NoOutput = -1
+
 // Operation is what a request asks a surface for.
 type Operation struct {
 	// Name is chat, count, completions, embeddings, images, audio, moderations,
@@ -97,6 +100,12 @@ type Ask struct {
 	// InputUpper is an upper bound of the input's tokens, from its size: a token
 	// is at least one byte. It is for holds, which must cover the worst case.
 	InputUpper int64
+	// OutputUpper is the most tokens that one answer has where the client's body
+	// tells it otherwise than by a cap; 0 is unknown, [NoOutput] is none.
+	OutputUpper int64
+	// Pieces is the most that the request uses of what is no token. What is 0 it is
+	// not measured in.
+	Pieces sluice.Pieces
 	// InputEstimate is the likely number of input tokens, from its size: it is
 	// for rate limits, which Settle corrects, and never refuses by itself.
 	InputEstimate int64

@@ -119,7 +119,7 @@ func (e *exchange) inestimable(cause error) error {
 	b := e.most()
 	b.Input, b.Output = min(b.Input, 1), min(b.Output, 1)
 	if _, err := e.price.Estimate(b, e.priceRef.Multiplier); err != nil {
-		return noPrice(e.model.Name).Because(err)
+		return sluice.Errorf(sluice.CodeNoPrice, "model %q has no price for %s", e.model.Name, e.op.Name).At("/model").Because(err)
 	}
 	return sluice.Errorf(sluice.CodeInvalidRequest, "the request asks for more than can be paid for").At("/max_tokens").Because(cause)
 }
@@ -148,17 +148,24 @@ func (e *exchange) chooseWallet() {
 
 // most is what the request is taken to use at most.
 func (e *exchange) most() price.Bound {
-	b := price.Bound{Input: e.ask.InputUpper, Media: e.ask.NeedsVision || e.ask.NeedsAudio || e.ask.NeedsFiles}
-	if e.op.Name != dialect.OpEmbeddings {
-		b.Output = e.ask.MaxTokens
-		if b.Output == 0 {
-			b.Output = e.unbounded()
-		}
-		if n := max(e.ask.Choices, 1); b.Output > math.MaxInt64/n {
-			b.Output = math.MaxInt64
-		} else {
-			b.Output *= n
-		}
+	a := e.ask
+	b := price.Bound{Input: a.InputUpper, Media: a.NeedsVision || a.NeedsAudio || a.NeedsFiles}
+	if a.Pieces != (sluice.Pieces{}) {
+		b.Media, b.Other = true, sluice.Usage{Pieces: a.Pieces}.Quantities()
+	}
+	if e.op.Name == dialect.OpEmbeddings || a.OutputUpper == dialect.NoOutput {
+		return b
+	}
+	if b.Output = a.MaxTokens; b.Output == 0 {
+		b.Output = a.OutputUpper
+	}
+	if b.Output == 0 {
+		b.Output = e.unbounded()
+	}
+	if n := max(a.Choices, 1); b.Output > math.MaxInt64/n {
+		b.Output = math.MaxInt64
+	} else {
+		b.Output *= n
 	}
 	return b
 }

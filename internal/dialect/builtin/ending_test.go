@@ -71,7 +71,7 @@ func endings() map[string]ending {
 		"chat, empty reasons":       {"openai", chat, usageBody, "openai", []string{hello, empty, empty, stopped, spent, done}, `"stop"`, "[DONE]", known},
 		"chat, two choices":         {"openai", chat, twoBody, "openai", []string{hello, stopped, other, stopped1, spent, done}, `"length"`, "[DONE]", known},
 		"chat, CRLF":                {"openai", chat, usageBody, "openai", []string{hello, strings.ReplaceAll(stopped, "\n", "\r\n"), spent, strings.ReplaceAll(done, "\n", "\r\n")}, `"stop"`, "[DONE]", known},
-		"pictures":                  {"openai", "/v1/images/generations", `{"model":"m","prompt":"x","stream":true}`, "openai", []string{sketch, picture}, "event: image_generation.completed", "image_generation.completed", known},
+		"pictures":                  {"openai", "/v1/images/generations", `{"model":"m","prompt":"x","stream":true}`, "openai", []string{sketch, picture}, "event: image_generation.completed", "image_generation.completed", sluice.Usage{Input: known.Input, Output: known.Output, Pieces: sluice.Pieces{Images: 1}}},
 		"responses":                 {"openai", "/v1/responses", inputBody, "openai", []string{created, piece, completed}, "event: response.completed", "response.completed", known},
 		"messages":                  {"anthropic", messages, askBody, "anthropic", []string{begun, block, delta, over, stop}, "event: message_stop", "message_stop", known},
 		"gemini":                    {"gemini", generate + "?alt=sse", partsBody, "gemini", []string{part, finished, metadata}, `"finishReason"`, "", known},

@@ -31,6 +31,8 @@ type capture struct {
 	over bool
 	// watched tells that the value is never kept, seen that the member began.
 	watched, seen bool
+	// elements counts those of a value that is an array.
+	elements int64
 }
 
 // maxKey is the longest member name that can be captured.
@@ -95,6 +97,17 @@ func (s *Stream) Seen(name string) bool {
 		}
 	}
 	return false
+}
+
+// Elements is how many elements of the last member of that name, if it is an
+// array, have begun.
+func (s *Stream) Elements(name string) int64 {
+	for i := range s.captures {
+		if s.captures[i].name == name {
+			return s.captures[i].elements
+		}
+	}
+	return 0
 }
 
 // Captured returns the value of the last member of that name, nil if it has not
@@ -221,6 +234,9 @@ func (s *Stream) fail(reason string) { s.reason = reason }
 // begin starts the value whose first byte is c.
 func (s *Stream) begin(c byte) {
 	s.keepByte(c)
+	if s.open == 2 && s.objects&1 == 0 && s.current != nil {
+		s.current.elements++
+	}
 	switch {
 	case c == '{' || c == '[':
 		if s.open == MaxDepth {
@@ -282,7 +298,7 @@ func (s *Stream) stepColon(c byte) {
 	for i := range s.captures {
 		if s.captures[i].name == string(s.key[:s.keyLen]) {
 			c := &s.captures[i]
-			c.value, c.over, c.seen = c.value[:0], c.watched, true
+			c.value, c.over, c.seen, c.elements = c.value[:0], c.watched, true, 0
 			s.current = c
 		}
 	}

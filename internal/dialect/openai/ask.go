@@ -68,6 +68,7 @@ type reading struct {
 	// include_usage.
 	options, include jsonscan.Value
 	size             size
+	measure          measure
 	front            front
 	// responses and outline are set where the body is one of the Responses API.
 	responses *responses.Front
@@ -109,6 +110,7 @@ func newAsk(op dialect.Operation, h *sluice.Head, body []byte) (*dialect.Ask, er
 		return nil, err
 	}
 	a.ask.InputUpper, a.ask.InputEstimate = a.size.tokens()
+	a.bound()
 	if !a.endpoint.responses && (a.endpoint.name == opChat || a.endpoint.name == opEmbeddings) {
 		a.front.ask, a.ask.Front = &a.ask, &a.front
 	}
@@ -246,6 +248,9 @@ func (a *asked) interpret(found *[memberCount]jsonscan.Value) error {
 		return err
 	}
 	if err := a.readTools(found); err != nil {
+		return err
+	}
+	if err := a.readPieces(found); err != nil {
 		return err
 	}
 	a.readAnswer(found)

@@ -36,9 +36,10 @@ type document struct {
 
 // found is what matters of a document that is held back.
 type found struct {
-	usage, failure, object jsonscan.Value
-	required               bool
-	err                    error
+	usage, failure, object, required jsonscan.Value
+	// duration is that of a recording, meta what a ranking states besides.
+	duration, meta jsonscan.Value
+	err            error
 }
 
 // start begins another answer; nil drops the last.
@@ -102,7 +103,7 @@ func (d *document) begin() error {
 
 // release ends holding back.
 func (d *document) release() ([]byte, error) {
-	d.scan = jsonscan.NewStream("usage", "error", "object")
+	d.scan = jsonscan.NewStream("usage", "error", "object", "duration", "meta")
 	if name := d.required(); name != "" {
 		d.scan.Watch(name)
 	}
@@ -134,7 +135,11 @@ func (d *document) look() *found {
 		case "object":
 			f.object = members.Value()
 		case required:
-			f.required = true
+			f.required = members.Value()
+		case "duration":
+			f.duration = members.Value()
+		case "meta":
+			f.meta = members.Value()
 		}
 	}
 	if err := members.Err(); err != nil {
@@ -157,7 +162,7 @@ func (d *document) finish() ([]byte, error) {
 	if err := d.refused(f.failure.In(d.held), f.object.In(d.held)); err != nil {
 		return nil, err
 	}
-	if name := d.required(); name != "" && !f.required {
+	if name := d.required(); name != "" && f.required.Kind == jsonscan.None {
 		return nil, peer.Broken("it holds no " + name)
 	}
 	return d.give(d.leg.scrubber().Answer(d.held)), nil
@@ -188,9 +193,38 @@ func (d *document) delivered() bool { return d.given }
 func (d *document) usage() (sluice.Usage, bool) {
 	images := d.leg.asked.endpoint.name == opImages
 	if d.scan != nil {
-		return parseUsage(d.scan.Captured("usage"), images)
+		u, ok := parseUsage(d.scan.Captured("usage"), images)
+		return d.besides(u, ok, d.scan.Captured("duration"), d.scan.Captured("meta"))
 	}
-	return parseUsage(d.look().usage.In(d.held), images)
+	f := d.look()
+	u, ok := parseUsage(f.usage.In(d.held), images)
+	return d.besides(u, ok, f.duration.In(d.held), f.meta.In(d.held))
+}
+
+// besides adds what is stated elsewhere than in the usage object.
+func (d *document) besides(u sluice.Usage, ok bool, duration, meta []byte) (sluice.Usage, bool) {
+	switch d.leg.asked.endpoint.pieces {
+	case recording:
+		if n, stated := seconds(duration, jsonscan.At(duration, 0)); stated && u.AudioSeconds == 0 {
+			u.AudioSeconds, ok = n, true
+		}
+	case ranking:
+		if n, stated := searchUnits(meta); stated {
+			u.SearchUnits, ok = n, true
+		}
+	}
+	return u, ok
+}
+
+// pictures counts the elements of data.
+func (d *document) pictures() (n int64) {
+	if d.scan != nil {
+		return d.scan.Elements("data")
+	}
+	for e := d.look().required.Elements(d.held); e.Next(); {
+		n++
+	}
+	return n
 }
 
 // output takes four bytes for a token, where there is text at all.

@@ -93,6 +93,9 @@ func (e *events) usage() (sluice.Usage, bool) { return e.stated, e.isStated }
 
 func (e *events) output() int64 { return e.tokens }
 
+// pictures counts the events that end a picture.
+func (e *events) pictures() int64 { return e.ends }
+
 // complete reports whether the client has been given the end: [DONE], or of typed
 // events the last one of each answer.
 func (e *events) complete() bool {

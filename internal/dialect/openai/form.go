@@ -33,13 +33,18 @@ func (a *asked) readForm(boundary string) error {
 	var found [memberCount]bool
 	for _, p := range parts {
 		if p.file {
-			a.size.images++ // or a recording: the bound of an image covers hours of it
+			a.readFile(p.span)
 			continue
 		}
 		a.size.text += int64(p.span.end - p.span.start)
 		m, err := memberNamed([]byte(p.name))
 		if err != nil {
 			return err
+		}
+		if m == memberCount {
+			if err := a.measure.picture.take(p.name, string(a.ask.Body[p.span.start:p.span.end])); err != nil {
+				return err
+			}
 		}
 		if m != mModel && m != mStream && m != mN {
 			continue

@@ -196,6 +196,9 @@ func play(leg dialect.Leg, s script, size int) string {
 func showAsk(out *strings.Builder, a *dialect.Ask) {
 	fmt.Fprintf(out, "ask: %s model=%q stream=%v max_tokens=%d choices=%d upper=%d estimate=%d", a.Operation.Name, a.Model,
 		a.Stream, a.MaxTokens, a.Choices, a.InputUpper, a.InputEstimate)
+	if a.Pieces != (sluice.Pieces{}) || a.OutputUpper != 0 {
+		fmt.Fprintf(out, " pieces=%s output=%d", mustJSON(a.Pieces), a.OutputUpper)
+	}
 	for _, need := range []struct {
 		name string
 		set  bool

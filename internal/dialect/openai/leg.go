@@ -44,6 +44,8 @@ type answer interface {
 	usage() (sluice.Usage, bool)
 	// output estimates the tokens of what has come so far.
 	output() int64
+	// pictures counts the images that have come so far.
+	pictures() int64
 }
 
 // start begins an attempt.
@@ -164,11 +166,15 @@ func (l *leg) Usage() (sluice.Usage, sluice.UsageSource) {
 	if l.answer == nil || l.failed {
 		return sluice.Usage{}, sluice.UsageNone
 	}
-	if u, ok := l.answer.usage(); ok {
+	u, ok := l.answer.usage()
+	if l.asked.endpoint.pieces != noPieces {
+		return l.pieces(u, ok)
+	}
+	if ok {
 		return u, sluice.UsageProvider
 	}
 	ask := &l.asked.ask
-	u := sluice.Usage{Input: ask.InputEstimate, Output: l.answer.output()}
+	u = sluice.Usage{Input: ask.InputEstimate, Output: l.answer.output()}
 	if most := ask.MaxTokens * ask.Choices; most > 0 {
 		u.Output = min(u.Output, most)
 	}

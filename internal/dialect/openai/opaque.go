@@ -45,6 +45,8 @@ func (o *opaque) delivered() bool { return o.given }
 
 func (o *opaque) usage() (sluice.Usage, bool) { return sluice.Usage{}, false }
 
+func (o *opaque) pictures() int64 { return 0 }
+
 // output counts text; how many tokens a recording has only the target knows.
 func (o *opaque) output() int64 {
 	if o.leg.asked.endpoint.path == "/audio/speech" {

@@ -37,7 +37,20 @@ type endpoint struct {
 	binary bool
 	// responses tells that its bodies are those of the Responses API.
 	responses bool
+	// pieces is what it is measured in besides tokens.
+	pieces metered
 }
+
+// metered is what an operation is measured in besides tokens.
+type metered byte
+
+const (
+	noPieces  metered = iota
+	pictures          // generated images
+	speech            // characters of the text to be spoken
+	recording         // seconds of what is heard
+	ranking           // search units
+)
 
 // endpoints are the operations that leave nothing behind at the target.
 var endpoints = []endpoint{
@@ -46,14 +59,14 @@ var endpoints = []endpoint{
 	{path: responses.CountPath, name: dialect.OpCount, json: true, model: true, responses: true},
 	{path: "/completions", name: opCompletions, json: true, model: true, streams: true},
 	{path: "/embeddings", name: opEmbeddings, json: true, model: true},
-	{path: "/images/generations", name: opImages, json: true, model: true, streams: true},
-	{path: "/images/edits", name: opImages, json: true, form: true, model: true, streams: true},
-	{path: "/images/variations", name: opImages, form: true, model: true},
-	{path: "/audio/speech", name: opAudio, json: true, model: true, streams: true, binary: true},
-	{path: "/audio/transcriptions", name: opAudio, form: true, model: true, streams: true, binary: true},
-	{path: "/audio/translations", name: opAudio, form: true, model: true, binary: true},
+	{path: "/images/generations", name: opImages, json: true, model: true, streams: true, pieces: pictures},
+	{path: "/images/edits", name: opImages, json: true, form: true, model: true, streams: true, pieces: pictures},
+	{path: "/images/variations", name: opImages, form: true, model: true, pieces: pictures},
+	{path: "/audio/speech", name: opAudio, json: true, model: true, streams: true, binary: true, pieces: speech},
+	{path: "/audio/transcriptions", name: opAudio, form: true, model: true, streams: true, binary: true, pieces: recording},
+	{path: "/audio/translations", name: opAudio, form: true, model: true, binary: true, pieces: recording},
 	{path: "/moderations", name: opModerations, json: true, model: true},
-	{path: "/rerank", name: opRerank, json: true, model: true},
+	{path: "/rerank", name: opRerank, json: true, model: true, pieces: ranking},
 }
 
 // endpointAt returns the endpoint with this path, nil if there is none.

@@ -16,7 +16,8 @@ type stated struct {
 	input, output, total          number
 	cached, written, audioIn      number
 	reasoning, audioOut, imageOut number
-	textOut                       number
+	textOut, imageIn              number
+	seconds                       number
 }
 
 // number is a count and whether it was there and sound.
@@ -52,7 +53,7 @@ func parseUsage(doc []byte, images bool) (u sluice.Usage, ok bool) {
 		return sluice.Usage{}, false
 	}
 	if !s.input.set && !s.output.set {
-		if !s.total.set {
+		if !s.total.set && !s.seconds.set {
 			return sluice.Usage{}, false
 		}
 		s.input = s.total
@@ -69,6 +70,10 @@ func (s *stated) member(doc []byte, name string, v jsonscan.Value) {
 		s.output.take(doc, v)
 	case "total_tokens":
 		s.total.take(doc, v)
+	case "seconds":
+		if n, ok := seconds(doc, v); ok {
+			s.seconds = number{n: n, set: true}
+		}
 	case "prompt_cache_hit_tokens", "cached_tokens":
 		// The details, where there are any, say it better.
 		if !s.cached.set {
@@ -90,6 +95,8 @@ func (s *stated) inputDetails(doc []byte, v jsonscan.Value) {
 			s.written.take(doc, m.Value())
 		case "audio_tokens":
 			s.audioIn.take(doc, m.Value())
+		case "image_tokens":
+			s.imageIn.take(doc, m.Value())
 		}
 	}
 }
@@ -119,9 +126,13 @@ func (s *stated) disjoint(images bool) sluice.Usage {
 	u.CachedInput = take(&u.Input, s.cached.n)
 	u.CacheWrite5m = take(&u.Input, s.written.n)
 	u.AudioInput = take(&u.Input, s.audioIn.n)
+	u.AudioSeconds = s.seconds.n
 	u.Output = s.output.n
 	u.Reasoning = take(&u.Output, s.reasoning.n)
 	u.AudioOutput = take(&u.Output, s.audioOut.n)
+	if images { // elsewhere what is read costs the same, whatever it is
+		u.ImageInput = take(&u.Input, s.imageIn.n)
+	}
 	switch {
 	case s.imageOut.set:
 		u.Image = take(&u.Output, s.imageOut.n)

@@ -1,0 +1,168 @@
+package openai_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/dialect"
+	"github.com/sluicegate/sluice/internal/dialect/openai"
+)
+
+// wave is a WAVE file of so many bytes of samples; stated is what it says of
+// them.
+func wave(format, channels uint16, rate uint32, bits uint16, samples int, stated uint32) []byte {
+	b := append([]byte("RIFF\x00\x00\x00\x00WAVE"), "LIST\x03\x00\x00\x00abc\x00fmt \x10\x00\x00\x00"...)
+	b = binary.LittleEndian.AppendUint16(b, format)
+	b = binary.LittleEndian.AppendUint16(b, channels)
+	b = binary.LittleEndian.AppendUint32(b, rate)
+	b = binary.LittleEndian.AppendUint32(b, 1) // the sum, which nobody has to believe
+	b = binary.LittleEndian.AppendUint16(b, 1)
+	b = binary.LittleEndian.AppendUint16(b, bits)
+	b = binary.LittleEndian.AppendUint32(append(b, "data"...), stated)
+	return append(b, make([]byte, samples)...)
+}
+
+// transcribe asks for the transcript of a file.
+func transcribe(t testing.TB, file []byte) *dialect.Ask {
+	t.Helper()
+	var body bytes.Buffer
+	body.WriteString("--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n")
+	body.Write(file)
+	body.WriteString("\r\n--XX\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--XX--\r\n")
+	head := sluice.Head{Method: "POST", Path: "/v1/audio/transcriptions"}
+	head.Fields.Add("Content-Type", "multipart/form-data; boundary=XX")
+	op, err := openai.Surface{}.Operation("POST", head.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask, err := openai.Surface{}.Ask(op, &head, body.Bytes())
+	if err != nil {
+		t.Skip(err) // the boundary is in the file
+	}
+	return ask
+}
+
+// answered is the usage of an answer to an ask.
+func answered(t testing.TB, ask *dialect.Ask, contentType string, pieces ...string) (sluice.Usage, sluice.UsageSource) {
+	t.Helper()
+	leg := openLeg(t, ask, contentType)
+	for _, p := range pieces {
+		if _, err := leg.Feed([]byte(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return leg.Usage()
+}
+
+func openLeg(t testing.TB, ask *dialect.Ask, contentType string) dialect.Leg {
+	t.Helper()
+	s := script{provider: sluice.Provider{Type: "openai", APIKey: "sk-test-credential-1"}}
+	leg, err := open(s, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := sluice.RespHead{Status: 200, ContentLength: -1}
+	head.Fields.Add("Content-Type", contentType)
+	if err := leg.Begin(&head, &sluice.RespHead{}); err != nil {
+		t.Fatal(err)
+	}
+	return leg
+}
+
+// The length of a recording would be guessed where its header tells it, or a
+// forged header make a long one cheap.
+func TestRecordingsAreMeasured(t *testing.T) {
+	const second = 16000 * 2
+	for name, c := range map[string]struct {
+		file         []byte
+		likely, most int64
+	}{
+		"plain":            {wave(1, 1, 16000, 16, 9*second, 9*second), 9, 9},
+		"a second begun":   {wave(1, 1, 16000, 16, 9*second+2, 9*second+2), 10, 10},
+		"stereo float":     {wave(3, 2, 48000, 32, 4*48000*8, 4*48000*8), 4, 4},
+		"A-law":            {wave(6, 1, 8000, 8, 8000*7, 8000*7), 7, 7},
+		"as a stream":      {wave(1, 1, 16000, 16, 5*second, 0xFFFFFFFF), 5, 5},
+		"states too few":   {wave(1, 1, 16000, 16, 8*second, second), 1, 8},
+		"compressed":       {wave(0x55, 1, 16000, 0, 16000, 16000), 3, 33},
+		"an absurd rate":   {wave(1, 64, 4_000_000_000, 16, 16000, 16000), 3, 33},
+		"no sound at all":  {wave(1, 1, 0, 16, 16000, 16000), 3, 33},
+		"cut off in front": {[]byte("RIFF\x00\x00\x00\x00WAVEfmt \xff\xff\xff\xff"), 1, 1},
+		"not a recording":  {bytes.Repeat([]byte("x"), 24_000), 4, 49},
+	} {
+		ask := transcribe(t, c.file)
+		usage, source := answered(t, ask, "text/plain", "hello")
+		if ask.Pieces.AudioSeconds != c.most || usage.AudioSeconds != c.likely || source != sluice.UsageEstimated {
+			t.Errorf("%s: at most %d, then %d (%s); want %d, %d", name, ask.Pieces.AudioSeconds, usage.AudioSeconds, source, c.most, c.likely)
+		}
+	}
+}
+
+// Pictures in an answer that is too large to be held back would not be counted.
+func TestPicturesOfLargeAnswers(t *testing.T) {
+	head := sluice.Head{Method: "POST", Path: "/v1/images/generations"}
+	head.Fields.Add("Content-Type", "application/json")
+	op, _ := openai.Surface{}.Operation("POST", head.Path)
+	ask, err := openai.Surface{}.Ask(op, &head, []byte(`{"model":"gpt-image-1","prompt":"a cat","n":4,"size":"1024x1024","quality":"low"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("A", 200<<10)
+	one := fmt.Sprintf(`{"b64_json":%q,"tags":[1,[2,3]]}`, large)
+	usage, source := answered(t, ask, "application/json", `{"created":1,"other":[1,2,3,4,5],"data":[`+one+",", one, ","+one+`],"usage":{"input_tokens":7,"output_tokens":816}}`)
+	if want := (sluice.Usage{Input: 7, Image: 816, Pieces: sluice.Pieces{Images: 3}}); usage != want || source != sluice.UsageProvider {
+		t.Errorf("%+v %s", usage, source)
+	}
+	usage, source = answered(t, ask, "application/json", `{"created":1,"data":[`+one+",", one+`,{"b64_js`)
+	if usage.Images != 3 || usage.Image != 3*272 || source != sluice.UsageEstimated {
+		t.Errorf("broken off: %+v %s", usage, source)
+	}
+}
+
+// FuzzRecording looks for a file that no length can be given, or one whose length
+// is above its bound.
+func FuzzRecording(f *testing.F) {
+	f.Add(wave(1, 1, 16000, 16, 100, 100))
+	f.Add(wave(3, 2, 48000, 32, 100, 7))
+	f.Add([]byte("RIFF\x00\x00\x00\x00WAVEdata\x01\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		ask := transcribe(t, file)
+		usage, _ := answered(t, ask, "text/plain", "hello")
+		if usage.AudioSeconds < 0 || usage.AudioSeconds > ask.Pieces.AudioSeconds || ask.Pieces.AudioSeconds < 1 || ask.InputUpper < usage.Input+usage.AudioInput {
+			t.Fatalf("at most %d s and %d tokens, then %+v", ask.Pieces.AudioSeconds, ask.InputUpper, usage)
+		}
+	})
+}
+
+// FuzzPieces looks for an answer whose stated use cannot be: negative, or beyond
+// all bounds.
+func FuzzPieces(f *testing.F) {
+	f.Add("/v1/rerank", []byte(`{"results":[],"meta":{"billed_units":{"search_units":2}}}`))
+	f.Add("/v1/images/generations", []byte(`{"data":[{},{}],"usage":{"input_tokens":3,"output_tokens":5,"input_tokens_details":{"image_tokens":9}}}`))
+	f.Add("/v1/images/generations", []byte(`{"data":[1,[2]],"usage":{"seconds":1e9}}`))
+	f.Fuzz(func(t *testing.T, path string, answer []byte) {
+		head := sluice.Head{Method: "POST", Path: path}
+		head.Fields.Add("Content-Type", "application/json")
+		op, err := openai.Surface{}.Operation("POST", path)
+		if err != nil {
+			return
+		}
+		ask, err := openai.Surface{}.Ask(op, &head, []byte(`{"model":"m","prompt":"x","input":"x","documents":["a"],"messages":[{"role":"user","content":"x"}]}`))
+		if err != nil || ask.Operation.Name == dialect.OpCount || ask.Operation.Path == "/audio/speech" {
+			return
+		}
+		leg := openLeg(t, ask, "application/json")
+		if _, err := leg.Feed(answer); err == nil {
+			_, _ = leg.Finish()
+		}
+		usage, _ := leg.Usage()
+		for unit, n := range usage.Quantities() {
+			if n < 0 || n > 1<<40 {
+				t.Fatalf("%d of %s", n, sluice.Unit(unit))
+			}
+		}
+	})
+}
