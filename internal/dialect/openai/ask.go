@@ -176,6 +176,8 @@ const (
 	mMask
 	mReasoningEffort
 	mResponseFormat
+	mAudio
+	mVoice
 	memberCount
 )
 
@@ -183,7 +185,7 @@ const (
 var memberNames = [memberCount]string{
 	"model", "stream", "max_tokens", "max_completion_tokens", "n", "best_of", "stream_options", "tools", "functions",
 	"tool_choice", "function_call", "messages", "prompt", "suffix", "input", "store", "stream_format", "images", "mask",
-	"reasoning_effort", "response_format",
+	"reasoning_effort", "response_format", "audio", "voice",
 }
 
 // memberNamed returns the member of that name, memberCount if it means nothing.
@@ -360,7 +362,12 @@ func (a *asked) readContent(found *[memberCount]jsonscan.Value) error {
 		if jsonscan.Empty(a.ask.Body, v) {
 			return invalid(mMessages, "must not be empty")
 		}
+		if err := a.refuseVoice(found); err != nil {
+			return err
+		}
 		return a.readMessages(v)
+	case opAudio:
+		return a.refuseVoice(found)
 	case opCompletions:
 		if v := found[mPrompt]; given(v) && v.Kind != jsonscan.String && v.Kind != jsonscan.Array {
 			return invalid(mPrompt, "must be a string or an array, not %s", v.Kind)

@@ -59,6 +59,24 @@ func storedFile(at string) error {
 	return sluice.Errorf(sluice.CodeInvalidRequest, "files at the provider are not supported: they lie in an account that tenants share; send the file itself").At(at + "/file_id")
 }
 
+// refuseVoice refuses a voice that somebody had made of recordings, which lies
+// there as well. The built-in ones have names instead of ids.
+func (a *asked) refuseVoice(found *[memberCount]jsonscan.Value) error {
+	if a.names(found[mVoice], "id") {
+		return storedVoice("/voice/id")
+	}
+	for m := found[mAudio].Members(a.ask.Body); m.Next(); {
+		if string(m.Key()) == "voice" && a.names(m.Value(), "id") {
+			return storedVoice("/audio/voice/id")
+		}
+	}
+	return nil
+}
+
+func storedVoice(at string) error {
+	return sluice.Errorf(sluice.CodeInvalidRequest, "voices made at the provider are not supported: they lie in an account that tenants share; name a built-in one").At(at)
+}
+
 // storedRecording refuses what the model said aloud before by its id, for the
 // same reason as a file.
 func storedRecording(message int) error {
