@@ -83,7 +83,7 @@ func (k *keys) ByToken(token string) (plugin.Consumer, error) {
 // useOf is where to note that a key was admitted; nil for one that a plugin made
 // up.
 func (k *keys) useOf(key *sluice.Key) *keyUse {
-	if use := k.table.uses[shardOfKey(key)][key]; use != nil || k.beyond == nil {
+	if use := k.table.useOf(key); use != nil || k.beyond == nil {
 		return use
 	}
 	return k.beyond.useOf(key)
@@ -126,14 +126,24 @@ func (r *keyRules) same(old *keyRules) bool {
 	return len(r.list) == len(old.list) && (len(r.list) == 0 || &r.list[0] == &old.list[0]) && slices.Equal(r.disabled, old.disabled)
 }
 
-// entry judges a key.
+// entry judges a key by itself.
 func (r *keyRules) entry(key *sluice.Key) keyEntry {
+	return r.judge(key, string(appendBucket(nil, key)), &keyUse{id: key.ID})
+}
+
+// appendBucket appends what claims call a key.
+func appendBucket(b []byte, key *sluice.Key) []byte {
+	return strconv.AppendUint(append(b, "key:"...), key.ID, 10)
+}
+
+// judge makes the entry of a key of what is already made for it.
+func (r *keyRules) judge(key *sluice.Key, bucket string, use *keyUse) keyEntry {
 	tenant := r.tenants[key.Tenant]
 	e := keyEntry{
-		consumer: plugin.Consumer{Tenant: tenant, Key: key, Bucket: "key:" + strconv.FormatUint(key.ID, 10)},
+		consumer: plugin.Consumer{Tenant: tenant, Key: key, Bucket: bucket},
 		off: key.Status == sluice.StatusDisabled || tenant == nil || tenant.Status == sluice.StatusDisabled ||
-			r.users[sluice.UserRef{Tenant: key.Tenant, Name: key.User}],
-		use: &keyUse{id: key.ID},
+			len(r.users) > 0 && r.users[sluice.UserRef{Tenant: key.Tenant, Name: key.User}],
+		use: use,
 	}
 	if len(key.Plugins) > 0 {
 		if err := r.plugins.ValidateAll(key.Plugins); err != nil {

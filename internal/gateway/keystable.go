@@ -14,10 +14,19 @@ import (
 // parts that it touches, and shares the others with the state before.
 const keyShards = 1024
 
+// slabSize is how many entries are allocated together. One that stays keeps the
+// others of its slab in memory: more would be less work, and more waste.
+const slabSize = 32
+
+// keySlot is an entry and what it points to.
+type keySlot struct {
+	entry keyEntry
+	use   keyUse
+}
+
 // keyTable holds the keys of a snapshot. It is immutable.
 type keyTable struct {
 	byHash [keyShards]map[tokenHash]*keyEntry
-	uses   [keyShards]map[*sluice.Key]*keyUse
 	broken []brokenKey
 }
 
@@ -29,10 +38,20 @@ type brokenKey struct {
 
 func shardOfHash(h *tokenHash) int { return (int(h[0])<<8 | int(h[1])) % keyShards }
 
-func shardOfKey(k *sluice.Key) int { return int(k.ID % keyShards) }
-
 // find returns the entry of a hash, or nil.
 func (t *keyTable) find(hash *tokenHash) *keyEntry { return t.byHash[shardOfHash(hash)][*hash] }
+
+// useOf is where to note that a key of this table was admitted, or nil.
+func (t *keyTable) useOf(key *sluice.Key) *keyUse {
+	for _, text := range [...]string{key.TokenHash, key.RetiringHash} {
+		if hash, ok := parseHash(text); ok {
+			if e := t.find(&hash); e != nil && e.consumer.Key == key {
+				return e.use
+			}
+		}
+	}
+	return nil
+}
 
 // changed returns the table of the next list of keys.
 func (t *keyTable) changed(rules *keyRules, old, next []*sluice.Key) *keyTable {
@@ -45,8 +64,8 @@ func (t *keyTable) changed(rules *keyRules, old, next []*sluice.Key) *keyTable {
 	for _, key := range gone {
 		edit.remove(key)
 	}
-	for _, key := range added {
-		edit.add(rules, key)
+	for some := range slices.Chunk(added, slabSize) {
+		edit.add(rules, some)
 	}
 	return &out
 }
@@ -76,7 +95,6 @@ type tableEdit struct {
 	*keyTable
 	room    int // how many keys a new part is made for
 	ownHash [keyShards]bool
-	ownUses [keyShards]bool
 }
 
 func (t *tableEdit) hashShard(i int) map[tokenHash]*keyEntry {
@@ -84,13 +102,6 @@ func (t *tableEdit) hashShard(i int) map[tokenHash]*keyEntry {
 		t.byHash[i], t.ownHash[i] = copied(t.byHash[i], t.room), true
 	}
 	return t.byHash[i]
-}
-
-func (t *tableEdit) usesShard(i int) map[*sluice.Key]*keyUse {
-	if !t.ownUses[i] {
-		t.uses[i], t.ownUses[i] = copied(t.uses[i], t.room), true
-	}
-	return t.uses[i]
 }
 
 // copied returns a map of one's own, which may be nil before.
@@ -111,20 +122,46 @@ func (t *tableEdit) remove(key *sluice.Key) {
 			delete(t.hashShard(shardOfHash(&hash)), hash)
 		}
 	}
-	delete(t.usesShard(shardOfKey(key)), key)
 	if i := slices.IndexFunc(t.broken, func(b brokenKey) bool { return b.key == key }); i >= 0 {
 		t.broken = slices.Delete(slices.Clone(t.broken), i, i+1)
 	}
 }
 
-func (t *tableEdit) add(rules *keyRules, key *sluice.Key) {
-	e := rules.entry(key)
-	t.usesShard(shardOfKey(key))[key] = e.use
+// add enters some keys, at most slabSize.
+func (t *tableEdit) add(rules *keyRules, some []*sluice.Key) {
+	slab := make([]keySlot, len(some))
+	buckets := bucketsOf(some)
+	for i, key := range some {
+		slot := &slab[i]
+		slot.use.id = key.ID
+		slot.entry = rules.judge(key, buckets[i], &slot.use)
+		t.enter(&slot.entry)
+	}
+}
+
+// bucketsOf returns what claims call the keys, all in one piece of memory.
+func bucketsOf(some []*sluice.Key) (names [slabSize]string) {
+	var ends [slabSize]int
+	text := make([]byte, 0, slabSize*len("key:1234567890"))
+	for i, key := range some {
+		text = appendBucket(text, key)
+		ends[i] = len(text)
+	}
+	all, begin := string(text), 0
+	for i, end := range ends[:len(some)] {
+		names[i], begin = all[begin:end], end
+	}
+	return names
+}
+
+// enter makes an entry findable by the hashes of its key.
+func (t *tableEdit) enter(e *keyEntry) {
+	key := e.consumer.Key
 	if e.problem != nil {
 		t.broken = append(slices.Clip(t.broken), brokenKey{key, errors.Unwrap(e.problem)})
 	}
 	if hash, ok := parseHash(key.TokenHash); ok {
-		t.hashShard(shardOfHash(&hash))[hash] = &e
+		t.hashShard(shardOfHash(&hash))[hash] = e
 	}
 	if hash, ok := parseHash(key.RetiringHash); ok && !key.RetiringUntil.IsZero() {
 		t.hashShard(shardOfHash(&hash))[hash] = e.retiring()

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -71,9 +70,9 @@ func flat(t *keyTable) map[any]string {
 			out[h] = fmt.Sprintf("%p %v", e.consumer.Key, e.until)
 		}
 	}
-	for _, shard := range t.uses {
-		for k := range maps.Keys(shard) {
-			out[k] = "counted"
+	for _, shard := range t.byHash {
+		for _, e := range shard {
+			out[e.consumer.Key] = fmt.Sprint("counted for ", t.useOf(e.consumer.Key).id, " as ", e.consumer.Bucket)
 		}
 	}
 	return out
