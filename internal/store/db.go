@@ -210,7 +210,7 @@ func (db *DB) run(ctx context.Context, how access, fn func(*Tx) error) (err erro
 	}
 	ends.disarm()
 	defer sqlTx.Rollback() // a no-op after Commit
-	tx := &Tx{ctx: ctx, tx: sqlTx, limit: statement, parameters: parameters, cheap: db.engine.parameters, arrays: db.engine.shared(), now: db.clock().UTC().Truncate(time.Microsecond)}
+	tx := &Tx{ctx: ctx, conn: conn, tx: sqlTx, limit: statement, parameters: parameters, cheap: db.engine.parameters, arrays: db.engine.shared(), now: db.clock().UTC().Truncate(time.Microsecond)}
 	err = db.within(tx, how, fn)
 	ends.arm()
 	if err != nil {

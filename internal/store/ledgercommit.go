@@ -13,10 +13,22 @@ import (
 
 // Commit implements [ledger.Store]. It changes nothing after another process has
 // taken the ledger: [sluice.CodeConflict].
+//
+// A batch that is committed again, because its outcome was unknown, is rare: the
+// first try on PostgreSQL expects all of it to be new.
 func (l *Ledger) Commit(ctx context.Context, batch ledger.Batch) error {
+	err := l.commit(ctx, &batch, l.db.engine.shared())
+	if isTaken(err) {
+		return l.commit(ctx, &batch, false)
+	}
+	return err
+}
+
+// commit is Commit of a batch of which nothing is there yet, or else of any.
+func (l *Ledger) commit(ctx context.Context, batch *ledger.Batch, allNew bool) error {
 	var c *commit
 	err := l.db.add(ctx, func(tx *Tx) error {
-		c = &commit{tx: tx, batch: &batch, numbers: map[sluice.AccountID]int64{}, moves: map[int64]*movement{}}
+		c = &commit{tx: tx, batch: batch, allNew: allNew, numbers: map[sluice.AccountID]int64{}, moves: map[int64]*movement{}}
 		return c.run(l)
 	})
 	if err != nil {
@@ -30,6 +42,9 @@ func (l *Ledger) Commit(ctx context.Context, batch ledger.Batch) error {
 type commit struct {
 	tx    *Tx
 	batch *ledger.Batch
+	// allNew says that the batch is copied into the tables, which takes no row that
+	// is there.
+	allNew bool
 	// numbers are those of the batch's accounts.
 	numbers map[sluice.AccountID]int64
 	first   int64  // the seq of the batch's first transfer
@@ -157,6 +172,12 @@ func (c *commit) insertTransfers() error {
 		t := &c.batch.Transfers[i]
 		return transferValues(args, t, c.first+int64(i), c.numbers[t.Debit], c.numbers[t.Credit]), nil
 	}}
+	if c.allNew {
+		for i := range c.fresh {
+			c.fresh[i] = true
+		}
+		return c.tx.copyRows("transfers", transferColumns, rows)
+	}
 	inserted, err := c.tx.insertBulk("transfers", transferColumns, rows, ` ON CONFLICT (id) DO NOTHING`)
 	if err != nil || inserted == int64(rows.n) {
 		for i := range c.fresh {
@@ -280,7 +301,11 @@ func (c *commit) movePositions() error {
 
 // keepRecords stores what requests were, with what was booked for them.
 func (c *commit) keepRecords() error {
-	return c.tx.insertRecords(len(c.batch.Records), func(i int) *sluice.Record { return c.batch.Records[i] })
+	rows := recordRows(len(c.batch.Records), func(i int) *sluice.Record { return c.batch.Records[i] })
+	if c.allNew {
+		return c.tx.copyRows("records", typed(recordColumns, recordTexts), rows)
+	}
+	return c.tx.insertRecords(rows)
 }
 
 func (c *commit) tellAnomalies() error {

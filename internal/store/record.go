@@ -89,7 +89,8 @@ func scanRecord(rows *sql.Rows) (r sluice.Record, err error) {
 func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error {
 	for len(records) > 0 {
 		n := min(len(records), maxBatch)
-		if err := db.add(ctx, func(tx *Tx) error { return tx.insertRecords(n, func(i int) *sluice.Record { return &records[i] }) }); err != nil {
+		rows := recordRows(n, func(i int) *sluice.Record { return &records[i] })
+		if err := db.add(ctx, func(tx *Tx) error { return tx.insertRecords(rows) }); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -97,10 +98,14 @@ func (db *DB) InsertRecords(ctx context.Context, records []sluice.Record) error 
 	return nil
 }
 
-// insertRecords stores n records.
-func (tx *Tx) insertRecords(n int, record func(i int) *sluice.Record) error {
+// recordRows are the rows of n records.
+func recordRows(n int, record func(i int) *sluice.Record) rowSource {
 	w := newRecordWriter()
-	rows := rowSource{n, func(args []any, i int) ([]any, error) { return w.values(args, record(i)) }}
+	return rowSource{n, func(args []any, i int) ([]any, error) { return w.values(args, record(i)) }}
+}
+
+// insertRecords stores records that are not known.
+func (tx *Tx) insertRecords(rows rowSource) error {
 	_, err := tx.insertBulk("records", typed(recordColumns, recordTexts), rows, ` ON CONFLICT (time, id) DO NOTHING`)
 	return err
 }

@@ -12,6 +12,7 @@ import (
 // was given it.
 type Tx struct {
 	ctx   context.Context
+	conn  *sql.Conn
 	tx    *sql.Tx
 	limit time.Duration
 	// parameters is how many a statement of many rows should have.
