@@ -65,6 +65,7 @@ func (j *Journal) take() bool {
 		w.urgent = w.urgent || j.urgent
 		j.active, j.urgent = j.active[:0], false
 		j.held = len(w.unsynced)
+		j.ending, j.ended = older(j.ending, j.ended), 0
 	}
 	return w.done < len(w.unsynced) || w.urgent
 }
@@ -196,7 +197,7 @@ func (j *Journal) reached(written, synced Seq) {
 	if synced > j.synced {
 		j.synced = synced
 		j.segments[len(j.segments)-1].end = synced
-		j.held = 0
+		j.held, j.ending = 0, 0
 		signal(j.durable)
 	}
 	j.wake(nil)

@@ -60,8 +60,11 @@ type Journal struct {
 	synced  Seq    // the power may fail now
 	failing error  // why the last Flush failed; nil when it did not
 	live    map[sluice.RequestID]live
-	waiters []*waiter
-	idle    []*waiter
+	// ended and ending are the oldest OPEN of requests whose last ending Flush has
+	// not taken yet, or has taken and not synced; 0 when there is none.
+	ended, ending Seq
+	waiters       []*waiter
+	idle          []*waiter
 	// segments are those on disk, the oldest first; the last may be growing.
 	segments []segment
 
@@ -126,9 +129,18 @@ func (j *Journal) Append(e *Entry) (Seq, error) {
 func (j *Journal) track(id sluice.RequestID, l live) {
 	if l.final && l.open == 0 {
 		delete(j.live, id)
+		j.ended = older(j.ended, l.first)
 		return
 	}
 	j.live[id] = l
+}
+
+// older is the lesser of two numbers, where 0 is none.
+func older(a, b Seq) Seq {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // complete checks what does not depend on other entries.
@@ -216,8 +228,8 @@ func (j *Journal) diskBytes() (sum int64) {
 }
 
 // Truncate removes segments of which everything is at or before applied, what
-// the books have durably applied. A segment with the OPEN of a request that
-// still runs stays, for a crash to be ended from it.
+// the books have durably applied. A segment with the OPEN of a request whose ending
+// is not durable stays, for a crash to be ended from it.
 func (j *Journal) Truncate(applied Seq) error {
 	for {
 		name := j.removable(applied)
@@ -247,6 +259,9 @@ func (j *Journal) removable(applied Seq) string {
 	}
 	for _, l := range j.live {
 		applied = min(applied, l.first-1)
+	}
+	if first := older(j.ended, j.ending); first != 0 {
+		applied = min(applied, first-1)
 	}
 	if j.segments[0].end > applied {
 		return ""

@@ -429,6 +429,38 @@ func TestTruncationSparesOpenRequests(t *testing.T) {
 	}
 }
 
+// TestTruncationWaitsForTheEnding truncates while the ending of a request is in
+// memory only. If it failed, a death in that moment would lose the request: no
+// journal has its OPEN any more, its hold stays until its deadline, and what was
+// delivered is charged to nobody.
+func TestTruncationWaitsForTheEnding(t *testing.T) {
+	disk := folder(t)
+	j, _ := open(t, journal.Config{Disk: disk, SegmentBytes: 1 << 10})
+	appendAll(t, j, openEntry(1))
+	for n := 2; j.Stats().Segments < 3; n++ {
+		appendAll(t, j, openEntry(n), posting(n, journal.Terminal, 1))
+	}
+	booked := j.Stats().Synced
+	if _, err := j.Append(posting(1, journal.Terminal, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Truncate(booked); err != nil {
+		t.Fatal(err)
+	}
+	// The process dies here: the folder is as another one finds it.
+	next, rec := open(t, journal.Config{Disk: copyOf(t, disk)})
+	if rec.Unfinished != 1 {
+		t.Errorf("%d requests are unfinished, want 1", rec.Unfinished)
+	}
+	next.Close()
+	if err := j.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Truncate(booked); err != nil || j.Stats().Segments != 1 {
+		t.Errorf("%v, %d segments once the ending is durable", err, j.Stats().Segments)
+	}
+}
+
 // TestGroupCommit runs many writers against Run: each is told only when its
 // entry is on the disk, and they share fsyncs.
 func TestGroupCommit(t *testing.T) {

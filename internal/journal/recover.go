@@ -54,7 +54,7 @@ func OpenJournal(cfg Config) (*Journal, Recovery, error) {
 	// Whoever opens a journal writes under an identity of its own: see span.
 	j.id = cfg.ID()
 	j.out.synced, j.out.syncedChain = j.last, r.chain
-	j.written, j.synced = j.last, j.last
+	j.written, j.synced, j.ended = j.last, j.last, 0
 	j.frames = newFramer(r.chain)
 	j.last = firstOf(r.epoch+1) - 1
 	rec.crashed = r.endings()
