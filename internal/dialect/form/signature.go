@@ -45,8 +45,38 @@ func ReadSignature(text, home string) Signature {
 // translated even between equals, because what is left out of it then has
 // consequences that only a codec knows.
 func Moved(body []byte) bool {
-	return bytes.Contains(body, []byte(travelMark+OriginAnthropic+":")) || bytes.Contains(body, []byte(travelMark+OriginGemini+":")) ||
-		bytes.Contains(body, []byte(travelMark+OriginOpenAI+":")) || bytes.Contains(body, []byte(travelMark64))
+	if indexRare(body, travelMark64, len("c2x1a")) >= 0 {
+		return true
+	}
+	for {
+		i := indexRare(body, travelMark, len("sluice"))
+		if i < 0 {
+			return false
+		}
+		body = body[i+len(travelMark):]
+		for _, origin := range [...]string{OriginAnthropic + ":", OriginGemini + ":", OriginOpenAI + ":"} {
+			if len(body) >= len(origin) && string(body[:len(origin)]) == origin {
+				return true
+			}
+		}
+	}
+}
+
+// indexRare is bytes.Index that looks for the byte at the offset rare of text.
+// bytes.Index looks for the first one, which every other word of prose holds here,
+// and every body of every request is searched.
+func indexRare(body []byte, text string, rare int) int {
+	for from := 0; ; {
+		i := bytes.IndexByte(body[from:], text[rare])
+		if i < 0 {
+			return -1
+		}
+		from += i + 1
+		start := from - 1 - rare
+		if start >= 0 && len(body)-start >= len(text) && string(body[start:start+len(text)]) == text {
+			return start
+		}
+	}
 }
 
 // travelMark64 is how every marked signature begins that is written in base64.
