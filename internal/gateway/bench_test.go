@@ -263,7 +263,15 @@ func (m *memory) OnGone(func()) {}
 func (m *memory) Tunnel() (net.Conn, []byte, error) { return nil, nil, io.EOF }
 
 // Do implements sluice.Outbound.
-func (m *memory) Do(*sluice.Call) (sluice.Stream, error) { m.next = 0; return answered{m}, nil }
+func (m *memory) Do(c *sluice.Call) (sluice.Stream, error) {
+	m.next = 0
+	if c.Before != nil {
+		if err := c.Before(); err != nil {
+			return nil, err
+		}
+	}
+	return answered{m}, nil
+}
 
 // answered is its stream.
 type answered struct{ *memory }
@@ -303,24 +311,31 @@ func BenchmarkPipeline(b *testing.B) {
 	for _, l := range loads() {
 		b.Run(l.name, func(b *testing.B) {
 			m := &memory{}
-			f := benchFixture(b, l.answer, func(g *gateway.Config, _ *limits) { g.Outbound = m })
-			head, body, _ := strings.Cut(l.request, "\r\n\r\n")
-			path := strings.Fields(head)[1]
-			m.body = []byte(body)
-			m.fields = []sluice.Field{
-				{Name: "Authorization", Value: "Bearer " + f.token}, {Name: "Content-Type", Value: "application/json"},
-				{Name: "Accept", Value: "*/*"}, {Name: "User-Agent", Value: "bench"}, {Name: "Content-Length", Value: fmt.Sprint(len(body))},
-			}
-			m.prepare(l)
-			b.ReportAllocs()
-			for b.Loop() {
-				m.reset(path)
-				f.g.Serve(m)
-			}
-			if l.events > 0 {
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(l.events), "ns/event")
-			}
+			m.serve(b, benchFixture(b, l.answer, m.asOutbound), l)
 		})
+	}
+}
+
+// asOutbound is an option that has the gateway ask m.
+func (m *memory) asOutbound(g *gateway.Config, _ *limits) { g.Outbound = m }
+
+// serve brings the load's request through the pipeline again and again.
+func (m *memory) serve(b *testing.B, f *fixture, l load) {
+	head, body, _ := strings.Cut(l.request, "\r\n\r\n")
+	path := strings.Fields(head)[1]
+	m.body = []byte(body)
+	m.fields = []sluice.Field{
+		{Name: "Authorization", Value: "Bearer " + f.token}, {Name: "Content-Type", Value: "application/json"},
+		{Name: "Accept", Value: "*/*"}, {Name: "User-Agent", Value: "bench"}, {Name: "Content-Length", Value: fmt.Sprint(len(body))},
+	}
+	m.prepare(l)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.reset(path)
+		f.g.Serve(m)
+	}
+	if l.events > 0 {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(l.events), "ns/event")
 	}
 }
 

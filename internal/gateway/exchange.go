@@ -222,9 +222,13 @@ func (e *exchange) recycle() {
 	e.g.exchanges.Put(e)
 }
 
-// lastUsage is what the answering attempt consumed in all. A protocol that panics
-// is not asked again: the request has to end all the same.
+// lastUsage is what the answering attempt consumed in all: what was charged, where
+// that is written down. A protocol that panics is not asked again: the request has
+// to end all the same.
 func (e *exchange) lastUsage() (usage sluice.Usage, source sluice.UsageSource) {
+	if f := e.money.record; f != nil {
+		return f.record.Usage, f.record.UsageSource
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			e.g.cfg.Log.Error("panic while settling", "request", e.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

@@ -229,10 +229,11 @@ func (e *exchange) closeAttempt(a *attempt) {
 		return
 	}
 	m.running = false
-	e.ink.posting = sluice.Posting{Request: m.id, Attempt: m.attempt, Outcome: sluice.OutcomeError, Price: m.hold.Price, Cost: e.costLeg(a)}
+	e.ink.posting = sluice.Posting{Request: m.id, Attempt: m.attempt, Outcome: sluice.OutcomeError, Price: m.hold.Price}
 	if a.leg != nil {
 		usage, source := a.leg.Usage()
 		e.ink.posting.Quantities, e.ink.posting.Source = quantities(usage, source), source
+		e.ink.posting.Cost = e.costLeg(a, usage, source)
 	}
 	e.append(&journal.Entry{Kind: journal.Terminal, Request: m.id, Attempt: m.attempt, At: a.reached, Posting: &e.ink.posting})
 }
@@ -245,14 +246,13 @@ func quantities(usage sluice.Usage, source sluice.UsageSource) (q sluice.Quantit
 	return usage.Quantities()
 }
 
-// costLeg is what an attempt cost the house by the provider's own terms; zero
-// where they are not known.
-func (e *exchange) costLeg(a *attempt) (leg sluice.CostLeg) {
-	if a.leg == nil || a.target == nil || a.target.account.Provider == nil {
+// costLeg is what an attempt that used this much cost the house by the provider's
+// own terms; zero where they are not known.
+func (e *exchange) costLeg(a *attempt, usage sluice.Usage, source sluice.UsageSource) (leg sluice.CostLeg) {
+	if a.target == nil || a.target.account.Provider == nil {
 		return leg
 	}
 	p := a.target.account.Provider
-	usage, source := a.leg.Usage()
 	if p.CostMultiplier == 0 || source == sluice.UsageNone && usage.Total() == 0 {
 		return leg
 	}
@@ -391,8 +391,11 @@ func (e *exchange) finalEntry(outcome sluice.Outcome, unsent int64) (seq journal
 		e.ink.posting.Quantities = quantities(usage, source)
 	}
 	if m.running {
+		if e.answering == nil && e.attempt.leg != nil {
+			usage, source = e.attempt.leg.Usage() // it did not come to answer, and costs the house all the same
+		}
 		e.ink.posting.Attempt = m.attempt
-		e.ink.posting.Cost = e.costLeg(&e.attempt)
+		e.ink.posting.Cost = e.costLeg(&e.attempt, usage, source)
 	}
 	m.running = false
 	return e.append(&journal.Entry{

@@ -59,12 +59,23 @@ func BenchmarkPriced(b *testing.B) {
 	}
 }
 
+// BenchmarkPricedPipeline is BenchmarkPipeline with a hold, two entries in a
+// journal and a record in the second; fast terms, and nothing is shipped.
+func BenchmarkPricedPipeline(b *testing.B) {
+	for _, l := range loads()[1:3] {
+		b.Run(l.name, func(b *testing.B) {
+			m := &memory{}
+			m.serve(b, benchMoney(b, l, m.asOutbound).fixture, l)
+		})
+	}
+}
+
 // benchMoney is the fixture of benchmarks with a journal and a ledger, whose
 // tenant pays in advance by fast terms.
-func benchMoney(t testing.TB, l load) *money {
+func benchMoney(t testing.TB, l load, options ...option) *money {
 	m := &money{till: &till{}, now: time.Now}
 	m.open(t, setting{now: time.Now, kept: true})
-	m.fixture = benchFixture(t, l.answer, func(g *gateway.Config, _ *limits) { g.Journal, g.Admission = m.journal, m.admissionOver(nil) })
+	m.fixture = benchFixture(t, l.answer, append(options, func(g *gateway.Config, _ *limits) { g.Journal, g.Admission = m.journal, m.admissionOver(nil) })...)
 	m.terms(func(t *sluice.Tenant) {
 		t.Spending, t.UnlimitedCredit, t.Durability = sluice.SpendingPrepaid, false, sluice.DurabilityFast
 	})
