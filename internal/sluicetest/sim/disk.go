@@ -116,19 +116,19 @@ func (d *disk) powerLoss() {
 }
 
 // lose keeps what is synced, and of the rest whatever sectors the disk had got
-// to.
+// to: an earlier one may be missing where a later one is there.
 func (f *file) lose() {
 	rng := f.d.w.rng
-	rest := slices.Clone(f.content[f.synced:])
-	rest = rest[:rng.IntN(len(rest)+1)]
+	kept := slices.Clone(f.content[:f.synced+rng.IntN(len(f.content)-f.synced+1)])
 	holes := rng.IntN(2) == 0
-	for at := 0; at < len(rest); at += sector {
-		if f.doomed || holes && rng.IntN(3) == 0 {
-			clear(rest[at:min(at+sector, len(rest))])
+	for at := f.synced; at < len(kept); {
+		next := min(at-at%sector+sector, len(kept))
+		if f.doomed || holes && rng.IntN(2) == 0 {
+			clear(kept[at:next])
 		}
+		at = next
 	}
-	f.content = append(slices.Clone(f.content[:f.synced]), rest...)
-	f.synced, f.doomed = len(f.content), false
+	f.content, f.synced, f.doomed = kept, len(kept), false
 }
 
 // Write implements [journal.File]; a crash may come half-way.

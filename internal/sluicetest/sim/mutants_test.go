@@ -33,6 +33,8 @@ var mutants = []mutant{
 	{"a failed write is not written again", "journal/flush.go", "w.file, w.done = nil, 0", "w.file = nil"},
 	{"truncated before the books have it", "journal/ship.go", "s.j.Truncate(s.through)", "s.j.Truncate(s.j.Stats().Synced)"},
 	{"truncated under a running request", "journal/journal.go", "applied = min(applied, l.first-1)", "_ = l"},
+	{"truncated while an ending is in memory only", "journal/journal.go", "applied = min(applied, first-1)", "_ = first"},
+	{"debris behind a torn entry is believed", "journal/segment.go", "limit = max(limit, f.synced)", "limit = max(limit, f.seq)"},
 	{"a failed send counts as sent", "journal/ship.go", "s.sent, s.batch)\n\tif err != nil {", "s.sent, s.batch)\n\tif err != nil {\n\t\tapplied, err = s.batch[len(s.batch)-1].Seq, nil\n\t}\n\tif err != nil {"},
 	{"written entries believed without fsync", "journal/recover.go", "\treturn r.rewrite()\n", "\treturn nil\n"},
 	{"crash endings forget PROGRESS", "journal/recover.go", "p = *last", "_ = last"},

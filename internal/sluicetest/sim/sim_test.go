@@ -56,9 +56,10 @@ func TestSeeds(t *testing.T) {
 // TestSeedsThatFailed plays histories that once found a fault: 2611, a killed
 // process whose fsync had failed before, where another fsync succeeds and saves
 // nothing; 1364 and 5161, a cut-off segment that a power loss brings back; 973,
-// requests that were served before the books had what was journaled.
+// requests that were served before the books had what was journaled; 679, an OPEN
+// that was truncated while its ending was in memory only.
 func TestSeedsThatFailed(t *testing.T) {
-	for _, n := range []uint64{14, 2611, 1364, 4, 5161, 973} {
+	for _, n := range []uint64{14, 2611, 1364, 4, 5161, 973, 679} {
 		if r := sim.Run(sim.Weather(n)); len(r.Violations) > 0 {
 			t.Errorf("make sim SEED=%d\n%s", n, strings.Join(r.Violations, "\n"))
 		}

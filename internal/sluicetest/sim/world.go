@@ -2,8 +2,11 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -366,26 +369,33 @@ func (w *World) settled() bool {
 	return figures.OpenHolds+figures.Promises == 0
 }
 
-// shipped reports whether everything that a gateway journaled is in the database.
+// shipped reports whether everything that a gateway journaled, in this process and
+// former ones, is in the database.
 func (w *World) shipped(g *node) bool {
-	s := g.journal.Stats()
-	return (s.Synced >= s.Last || s.Buffered == 0) && w.db.positions[g.journal.ID()] >= uint64(s.Synced)
+	for id, last := range g.journal.Tails() {
+		if w.db.positions[id] < uint64(last) {
+			return false
+		}
+	}
+	return true
 }
 
 // node is a process: a gateway with its journal, the books, or both.
 type node struct {
-	w       *World
-	name    string
-	up      bool
-	ready   bool // to serve: what it had journaled before it died is in its books
-	boots   int
-	disk    *disk // of a gateway
-	journal *journal.Journal
-	serves  bool
-	books   bool
-	book    *ledger.Book
-	poster  *ledger.Poster
-	busy    bool // somebody is in the poster
+	w     *World
+	name  string
+	up    bool
+	ready bool // to serve: what it had journaled before it died is in its books
+	boots int
+	// openings counts the identities that its journals had.
+	openings uint32
+	disk     *disk // of a gateway
+	journal  *journal.Journal
+	serves   bool
+	books    bool
+	book     *ledger.Book
+	poster   *ledger.Poster
+	busy     bool // somebody is in the poster
 }
 
 func (w *World) addNode(name string, gateway, books bool) *node {
@@ -423,11 +433,20 @@ func (n *node) boot() {
 	n.ready = true
 }
 
+// identity is what a journal is called that this process opens: each opening has
+// another one, or an old copy could take its entries for those of its successor.
+func (n *node) identity() (id [8]byte) {
+	n.openings++
+	id[0], id[1] = n.name[0], n.name[len(n.name)-1]
+	binary.BigEndian.PutUint32(id[4:], n.openings)
+	return id
+}
+
 func (n *node) bootJournal() bool {
 	w := n.w
 	cfg := journal.Config{
 		Disk: n.disk, SegmentBytes: 3 << 10, QuotaBytes: 40 << 10, BufferBytes: 16 << 10,
-		ID: func() (id [8]byte) { copy(id[:], n.name); return id },
+		ID: n.identity,
 	}
 	var j *journal.Journal
 	for {
@@ -480,12 +499,12 @@ func (n *node) ends() []func() []ledger.End {
 	if j == nil {
 		return nil
 	}
-	return []func() []ledger.End{func() []ledger.End {
-		s := j.Stats()
-		if s.Buffered == 0 {
-			s.Last = s.Synced // of this process there may be nothing yet
+	return []func() []ledger.End{func() (ends []ledger.End) {
+		for id, last := range j.Tails() {
+			ends = append(ends, ledger.End{Journal: id, Seq: uint64(last)})
 		}
-		return []ledger.End{{Journal: j.ID(), Seq: uint64(s.Last)}}
+		slices.SortFunc(ends, func(x, y ledger.End) int { return strings.Compare(x.Journal, y.Journal) })
+		return ends
 	}}
 }
 
@@ -497,6 +516,7 @@ type transport struct {
 }
 
 type message struct {
+	id    string
 	after journal.Seq
 	facts []ledger.Fact
 }
@@ -508,17 +528,17 @@ func (t *transport) Send(ctx context.Context, id string, after journal.Seq, entr
 	if w.chance(w.opts.Faults) {
 		return 0, errDB
 	}
-	m := message{after: after}
+	m := message{id: id, after: after}
 	for i := range entries {
 		m.facts = append(m.facts, factOf(&entries[i]))
 	}
 	if len(t.stale) > 0 && w.chance(3*w.opts.Faults/2) {
-		_, _ = t.deliver(ctx, id, t.stale[w.rng.IntN(len(t.stale))])
+		_, _ = t.deliver(ctx, t.stale[w.rng.IntN(len(t.stale))])
 	}
 	t.stale = append(t.stale, m)
-	applied, err := t.deliver(ctx, id, m)
+	applied, err := t.deliver(ctx, m)
 	if w.chance(w.opts.Faults) {
-		applied, err = t.deliver(ctx, id, m)
+		applied, err = t.deliver(ctx, m)
 	}
 	if w.chance(w.opts.Faults) {
 		return 0, errDB
@@ -526,14 +546,14 @@ func (t *transport) Send(ctx context.Context, id string, after journal.Seq, entr
 	return applied, err
 }
 
-func (t *transport) deliver(ctx context.Context, id string, m message) (journal.Seq, error) {
+func (t *transport) deliver(ctx context.Context, m message) (journal.Seq, error) {
 	var position uint64
 	var err error
 	if w := t.n.w; w.away() && !w.chance(w.opts.Faults) {
 		return 0, errDB // records come first, and cannot be stored
 	}
 	facts := append([]ledger.Fact(nil), m.facts...)
-	if !t.n.w.books.call(func(p *ledger.Poster) { position, err = p.Receive(ctx, id, uint64(m.after), facts) }) {
+	if !t.n.w.books.call(func(p *ledger.Poster) { position, err = p.Receive(ctx, m.id, uint64(m.after), facts) }) {
 		return 0, errDB
 	}
 	return journal.Seq(position), err
