@@ -38,9 +38,9 @@ bench: ## what a request costs beside nginx; BENCHFLAGS='-pairs 1 -only plain' f
 sim: ## play one history of the money simulator and show it: make sim SEED=7
 	@$(GO) test -count=1 -v -run '^TestSeeds$$' ./internal/sluicetest/sim -seed $(or $(SEED),1)
 
-faults: ## the long fault suite, about 45 minutes: money simulator and planted bugs, three books over 200 kills each, 200 kills twice, 5 minutes without both stores (docs/RELIABILITY.md)
+faults: ## the long fault suite, about 50 minutes: money simulator and planted bugs, three books over 200 kills each and 5 minutes without PostgreSQL, 200 kills twice, 5 minutes without both stores (docs/RELIABILITY.md)
 	$(GO) test -count=1 -timeout 60m -v -run '^Test(Seeds|CrashAtEveryYield|Mutants)$$' ./internal/sluicetest/sim -seeds 10000 -mutants
-	SLUICE_TEST_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -v ./test/money
+	SLUICE_TEST_KILLS=$(KILLS) SLUICE_TEST_OUTAGE=$(OUTAGE) $(GO) test -count=1 -timeout 60m -v ./test/money
 	SLUICE_TEST_KILLS=$(KILLS) SLUICE_TEST_OUTAGE=$(OUTAGE) $(GO) test -count=1 -timeout 90m -v -run 'TestKill|TestSplit|TestOutages' ./test/e2e
 
 vuln: ## known vulnerabilities of the code we call (govulncheck)

@@ -1,6 +1,8 @@
 package money_test
 
 import (
+	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -43,25 +45,93 @@ func (s *scene) damaged(damage func(path string) string) (log string) {
 	return log
 }
 
-// A torn end of the journal, as a crash of the machine leaves it, would keep the
-// process from starting, or from telling (E-20). What the database has already is
-// not lost by it, and nothing is charged twice.
+// A torn end of the journal would keep the process from starting, or from telling,
+// or lose what a client has seen the end of (E-20). What a loss of power can tear
+// was not synced: of that nothing was promised. A cut that goes deeper, into what
+// was synced, costs at most the endings that were cut off.
 func TestTornJournal(t *testing.T) {
-	rounds(t, 1)
-	s := play(t, setting{})
-	s.rich()
-	s.damaged(func(path string) string {
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
+	for _, c := range []struct {
+		name   string
+		deeper bool
+	}{{"by a loss of power", false}, {"deeper", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			rounds(t, 1)
+			s := play(t, setting{})
+			s.rich()
+			var gone map[sluice.RequestID]bool
+			s.damaged(func(path string) string {
+				cut := int64(0)
+				cut, gone = s.tear(path, c.deeper)
+				return fmt.Sprintf("%d bytes of the journal are cut off, and %d endings that were seen", cut, len(gone))
+			})
+			s.onceEach(gone)
+		})
+	}
+}
+
+// tear cuts the end of a segment off and leaves half a write there. Unless it is
+// to go deeper, it spares the ending of every call whose end a client has seen:
+// strict terms have synced it by then. It returns the seen endings that are gone.
+func (s *scene) tear(path string, deeper bool) (cut int64, gone map[sluice.RequestID]bool) {
+	s.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	whole := s.endings(path, 0)
+	cut = 1 + rand.Int64N(min(400, info.Size()-100))
+	if deeper {
+		cut = min(cut+1000, info.Size()-100)
+	}
+	for ; ; cut -= 1 + cut/8 {
+		gone = map[sluice.RequestID]bool{}
+		left := s.endings(path, cut)
+		for _, r := range s.callers.all() {
+			if r.last && whole[r.id] && !left[r.id] {
+				gone[r.id] = true
+			}
 		}
-		cut := 1 + rand.Int64N(min(200, info.Size()-100))
-		if err := os.Truncate(path, info.Size()-cut); err != nil {
-			t.Fatal(err)
+		if deeper || len(gone) == 0 {
+			break
 		}
-		return "the last bytes of the journal are cut off"
-	})
-	s.onceEach()
+	}
+	if err := os.Truncate(path, info.Size()-cut); err != nil {
+		s.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(bytes.Repeat([]byte{0xa5}, rand.IntN(200))); err != nil {
+		s.Fatal(err)
+	}
+	return cut, gone
+}
+
+// endings are the requests whose final TERMINAL can be read when so much of the
+// journal's last file is cut off; it looks at a copy.
+func (s *scene) endings(path string, cut int64) map[sluice.RequestID]bool {
+	s.Helper()
+	dir := s.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Dir(path))); err != nil {
+		s.Fatal(err)
+	}
+	last := filepath.Join(dir, filepath.Base(path))
+	info, err := os.Stat(last)
+	if err == nil {
+		err = os.Truncate(last, info.Size()-cut)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	b := newBooks()
+	b.readJournal(s.T, dir)
+	ended := map[sluice.RequestID]bool{}
+	for id, story := range b.stories {
+		ended[id] = len(story.finals) > 0
+	}
+	return ended
 }
 
 // A bit that flipped in the journal would be taken for money, or keep the process
@@ -85,13 +155,14 @@ func TestFlippedBit(t *testing.T) {
 	if !strings.Contains(log, "the journal is damaged") {
 		t.Errorf("nobody is told of the damage:\n%s", log)
 	}
-	s.onceEach()
+	s.onceEach(nil)
 }
 
 // onceEach checks what holds whatever a journal has lost: the ledger is proven by
 // itself, and no call is charged above what the upstream billed. A hold whose end
-// is lost expires by its deadline.
-func (s *scene) onceEach() {
+// is lost expires by its deadline. Where it is known which endings are gone, no
+// other call whose end was seen is free.
+func (s *scene) onceEach(gone map[sluice.RequestID]bool) {
 	s.Helper()
 	s.serve.Stop(s.T)
 	b := newBooks()
@@ -106,6 +177,8 @@ func (s *scene) onceEach() {
 		case r.id.IsZero():
 		case charged > full:
 			f.problem("call %d was charged %s, the upstream billed %s", r.number, charged, full)
+		case r.last && charged != full && gone != nil && !gone[r.id]:
+			f.problem("the end of call %d was seen and its ending is there; it was charged %s instead of %s", r.number, charged, full)
 		case r.last && charged != full:
 			missing++
 		}

@@ -34,6 +34,21 @@ func rounds(t *testing.T, few int) int {
 // long reports whether this is `make faults`.
 func long() bool { return os.Getenv("SLUICE_TEST_KILLS") != "" }
 
+// outage is how long `make faults` takes the database away for once, by
+// SLUICE_TEST_OUTAGE; 0 is not at all.
+func outage(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("SLUICE_TEST_OUTAGE")
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // onlyLong skips what `make test` has no time for.
 func onlyLong(t *testing.T) {
 	t.Helper()

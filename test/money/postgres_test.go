@@ -49,17 +49,23 @@ func TestPostgresKilled(t *testing.T) {
 	s := play(t, setting{dsn: postgres.DSN("postgres")})
 	s.rich()
 	stop := s.callers.load(t.Context(), 8, s.mixed)
-	for range crashes {
+	crash := func(away time.Duration) {
 		time.Sleep(500 * time.Millisecond)
 		postgres.Crash(t)
 		time.Sleep(away)
 		postgres.Start(t)
 	}
+	for range crashes {
+		crash(away)
+	}
+	if long() {
+		crash(outage(t))
+	}
 	time.Sleep(500 * time.Millisecond)
 	stop()
 	settled := s.unheld()
 	_, f := s.close()
-	t.Logf("PostgreSQL crashed %d times and was away for %s each; all was booked %s after the last call", crashes, away, settled.Round(time.Millisecond))
+	t.Logf("PostgreSQL crashed %d times and was away for %s each, then for %s; all was booked %s after the last call", crashes, away, outage(t), settled.Round(time.Millisecond))
 	s.noneFailed()
 	if f.crashed > 0 {
 		t.Errorf("%d endings are a crash's", f.crashed)
