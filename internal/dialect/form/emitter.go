@@ -59,6 +59,7 @@ type part struct {
 type step struct {
 	text, sealed string
 	signature    Signature
+	logprobs     *Logprobs
 }
 
 // NewEmitter returns an emitter that hands its events to out. made is what ids
@@ -120,6 +121,12 @@ func (e *Emitter) Start(id string, created int64) error {
 // Text adds visible text to a choice.
 func (e *Emitter) Text(n int, text string) error {
 	return e.add(n, Part{Kind: PartText}, "", step{text: text})
+}
+
+// TextWith adds visible text with the probabilities of its tokens, which may be
+// nil. Tokens that are no text by themselves come with "".
+func (e *Emitter) TextWith(n int, text string, p *Logprobs) error {
+	return e.add(n, Part{Kind: PartText}, "", step{text: text, logprobs: p})
 }
 
 // Reasoning adds thought. A piece that follows a signature begins a new part.

@@ -37,6 +37,9 @@ type Event struct {
 	// Signature and Sealed come with a delta of their own, whole.
 	Signature Signature
 	Sealed    string
+	// Logprobs are the probabilities of the tokens of a text that a delta adds,
+	// nil where they were not asked for or not told.
+	Logprobs *Logprobs
 	// Reason says why the choice ended, and StopSequence which sequence it met.
 	Reason       StopReason
 	StopSequence string

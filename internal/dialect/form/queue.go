@@ -165,7 +165,7 @@ func (e *Emitter) delta(at *choice, s step) error {
 	}
 	e.ev = Event{
 		Kind: EventDelta, Choice: at.number, Index: at.next, Part: Part{Kind: p.head.Kind},
-		Text: s.text, Signature: s.signature, Sealed: s.sealed,
+		Text: s.text, Signature: s.signature, Sealed: s.sealed, Logprobs: s.logprobs,
 	}
 	return e.tell()
 }

@@ -26,6 +26,8 @@ type decoder struct {
 	calls int
 	// blocked is why the prompt was refused.
 	blocked string
+	// probs are the probabilities of the tokens of a candidate.
+	probs *form.Logprobs
 }
 
 // ending is how far a candidate has come.
@@ -93,8 +95,9 @@ func (d *decoder) candidate(raw json.RawMessage) error {
 		Content struct {
 			Parts []json.RawMessage `json:"parts"`
 		} `json:"content"`
-		FinishReason string `json:"finishReason"`
-		Index        int    `json:"index"`
+		FinishReason   string          `json:"finishReason"`
+		LogprobsResult *logprobsResult `json:"logprobsResult"`
+		Index          int             `json:"index"`
 	}
 	if err := json.Unmarshal(raw, &c); err != nil || c.Index < 0 || c.Index >= maxCandidates {
 		return peer.Broken("it holds a candidate that cannot be read")
@@ -103,6 +106,8 @@ func (d *decoder) candidate(raw json.RawMessage) error {
 	if c.FinishReason != "" && c.FinishReason != "FINISH_REASON_UNSPECIFIED" {
 		end.reason = c.FinishReason
 	}
+	// They are told of all parts together, and go with the first text.
+	d.probs = c.LogprobsResult.form()
 	for _, raw := range c.Content.Parts {
 		if err := d.part(c.Index, raw); err != nil {
 			return err
@@ -143,7 +148,8 @@ func (d *decoder) part(n int, raw json.RawMessage) error {
 	case p.Text != nil && p.Thought:
 		err = d.emitter.Reasoning(n, *p.Text)
 	case p.Text != nil:
-		err = d.emitter.Text(n, *p.Text)
+		err = d.emitter.TextWith(n, *p.Text, d.probs)
+		d.probs = nil
 	case !p.Thought && p.ThoughtSignature == "":
 		own := form.Part{Kind: form.PartOther, Raw: append(json.RawMessage(nil), raw...), Origin: form.OriginGemini}
 		return d.emitter.Whole(n, own)

@@ -24,9 +24,10 @@ func (e *encoder) generation() error {
 	if len(g.StopSequences) > maxStops {
 		return form.Refuse("/stop", "the provider of this model takes at most %d stop sequences", maxStops)
 	}
-	if s.Logprobs || s.TopLogprobs > 0 {
-		// Its answers have no place in the form that translations pass through.
-		if err := e.target.Drop("logprobs", ""); err != nil {
+	if g.ResponseLogprobs = s.Logprobs; s.Logprobs {
+		g.Logprobs = s.TopLogprobs
+	} else if s.TopLogprobs > 0 { // alternatives come with the tokens alone
+		if err := e.target.Drop("top_logprobs", ""); err != nil {
 			return err
 		}
 	}

@@ -125,6 +125,8 @@ type generation struct {
 	Seed               *int64          `json:"seed,omitempty"`
 	PresencePenalty    json.Number     `json:"presencePenalty,omitempty"`
 	FrequencyPenalty   json.Number     `json:"frequencyPenalty,omitempty"`
+	ResponseLogprobs   bool            `json:"responseLogprobs,omitempty"`
+	Logprobs           int64           `json:"logprobs,omitempty"`
 	ResponseMimeType   string          `json:"responseMimeType,omitempty"`
 	ResponseSchema     json.RawMessage `json:"responseSchema,omitempty"`
 	ResponseJSONSchema json.RawMessage `json:"responseJsonSchema,omitempty"`

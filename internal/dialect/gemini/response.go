@@ -21,8 +21,9 @@ type candidate struct {
 	Content      *content `json:"content,omitempty"`
 	FinishReason string   `json:"finishReason,omitempty"`
 	// FinishMessage explains the reason to people.
-	FinishMessage string `json:"finishMessage,omitempty"`
-	Index         int    `json:"index"`
+	FinishMessage  string          `json:"finishMessage,omitempty"`
+	LogprobsResult *logprobsResult `json:"logprobsResult,omitempty"`
+	Index          int             `json:"index"`
 }
 
 // promptFeedback says that, and why, the prompt was blocked.

@@ -12,7 +12,8 @@ func (w *streamWriter) write(ev *form.Event) ([]byte, error) {
 		return nil, err
 	}
 	reply := w.reply()
-	reply.Candidates = []candidate{{Content: &content{Role: roleModel, Parts: []part{p}}, Index: ev.Choice}}
+	said := &content{Role: roleModel, Parts: []part{p}}
+	reply.Candidates = []candidate{{Content: said, LogprobsResult: logprobsOf(ev.Logprobs), Index: ev.Choice}}
 	return mustJSON(reply), nil
 }
 

@@ -20,6 +20,7 @@ type gathered struct {
 	// text is that of the part that is open, if one is: thought or not.
 	text          []byte
 	open, thought bool
+	probs         *form.Logprobs
 }
 
 var _ form.Writer = (*wholeWriter)(nil)
@@ -27,10 +28,13 @@ var _ form.Writer = (*wholeWriter)(nil)
 // Write implements [form.Writer].
 func (w *wholeWriter) Write(to []byte, ev *form.Event) ([]byte, error) {
 	p, ok, err := w.take(ev)
-	if err == nil && ok {
-		w.candidate(ev.Choice).add(p)
+	if err != nil || !ok {
+		return to, err
 	}
-	return to, err
+	g := w.candidate(ev.Choice)
+	g.add(p)
+	g.probs = g.probs.Add(ev.Logprobs)
+	return to, nil
 }
 
 // add joins pieces of text; a signature ends the text it stands behind.
@@ -81,6 +85,7 @@ func (w *wholeWriter) End(to []byte) ([]byte, error) {
 	for _, g := range w.candidates {
 		g.close("")
 		g.Content = &content{Role: roleModel, Parts: g.parts}
+		g.LogprobsResult = logprobsOf(g.probs)
 		reply.Candidates = append(reply.Candidates, g.candidate)
 	}
 	doc, err := json.Marshal(reply)

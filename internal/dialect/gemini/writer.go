@@ -72,7 +72,7 @@ func (a *answer) start(ev *form.Event) (p part, ok bool, err error) {
 func (a *answer) delta(ev *form.Event) (p part, ok bool, err error) {
 	switch ev.Part.Kind {
 	case form.PartText, form.PartRefusal:
-		return part{Text: &ev.Text}, ev.Text != "", nil
+		return part{Text: &ev.Text}, ev.Text != "" || ev.Logprobs != nil, nil
 	case form.PartReasoning:
 		return a.thought(ev)
 	case form.PartCall:

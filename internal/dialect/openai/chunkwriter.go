@@ -85,8 +85,12 @@ func (w *chunkWriter) open(to []byte, n int, empty bool) []byte {
 }
 
 // shut ends a chunk that says nothing of an end.
-func (w *chunkWriter) shut(to []byte) []byte {
-	return append(append(to, `},"logprobs":null,"finish_reason":null`...), w.tail...)
+func (w *chunkWriter) shut(to []byte) []byte { return w.shutWith(to, nil) }
+
+// shutWith does so with the probabilities of what the chunk says.
+func (w *chunkWriter) shutWith(to []byte, p *form.Logprobs) []byte {
+	to = appendProbs(append(to, `},"logprobs":`...), p)
+	return append(append(to, `,"finish_reason":null`...), w.tail...)
 }
 
 // partStart tells calls and pictures, and counts.
@@ -149,11 +153,11 @@ func (w *chunkWriter) delta(to []byte, ev *form.Event) []byte {
 }
 
 func (w *chunkWriter) text(to []byte, ev *form.Event, member string) []byte {
-	if ev.Text == "" {
+	if ev.Text == "" && ev.Logprobs == nil {
 		return to
 	}
 	to = append(w.open(to, ev.Choice, false), member...)
-	return w.shut(jsonscan.AppendText(to, ev.Text))
+	return w.shutWith(jsonscan.AppendText(to, ev.Text), ev.Logprobs)
 }
 
 // arguments tells a piece of the open call's input.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
 	"github.com/sluicegate/sluice/internal/dialect/peer"
+	"github.com/sluicegate/sluice/internal/dialect/responses"
 )
 
 // decoder reads an answer of any provider of this protocol. Why a choice ended
@@ -18,6 +19,8 @@ type decoder struct {
 	endings []ending
 	// customs are calls of tools that the client knows as those of free text.
 	customs []custom
+	// probs are the probabilities of the content that is being read.
+	probs *form.Logprobs
 }
 
 // ending is why a choice ended, "" while it has not, and the key of the call
@@ -53,6 +56,10 @@ type answerChoice struct {
 	Stopped json.RawMessage `json:"stop_reason"` // vLLM: the sequence that was met
 	Usage   json.RawMessage `json:"usage"`       // Moonshot
 	Failure json.RawMessage `json:"error"`       // OpenRouter
+	// Logprobs are those of the content.
+	Logprobs *struct {
+		Content json.RawMessage `json:"content"`
+	} `json:"logprobs"`
 }
 
 // Event implements [form.Decoder].
@@ -152,6 +159,9 @@ func (d *decoder) choice(c *answerChoice, place int) error {
 		return peer.Broken("it numbers a choice that was not asked for")
 	}
 	e := d.ending(n)
+	if d.probs = nil; c.Logprobs != nil {
+		d.probs = responses.ReadLogprobs(c.Logprobs.Content)
+	}
 	for _, s := range [...]*said{c.Delta, c.Message} {
 		if s == nil {
 			continue

@@ -32,6 +32,8 @@ type chatBody struct {
 	FrequencyPenalty json.Number       `json:"frequency_penalty,omitempty"`
 	PresencePenalty  json.Number       `json:"presence_penalty,omitempty"`
 	N                int64             `json:"n,omitempty"`
+	Logprobs         bool              `json:"logprobs,omitempty"`
+	TopLogprobs      int64             `json:"top_logprobs,omitempty"`
 	Stop             []string          `json:"stop,omitempty"`
 	Tools            []writtenTool     `json:"tools,omitempty"`
 	ToolChoice       any               `json:"tool_choice,omitempty"`
@@ -164,8 +166,18 @@ func (e *chatEncoder) rarer() error {
 	if err := e.integer("seed", e.quirks.seed, s.Seed); err != nil {
 		return err
 	}
-	// Probabilities have no place in the intermediate form of answers.
-	return e.dropStated("logprobs", s.Logprobs, "top_logprobs", s.TopLogprobs > 0)
+	return e.probabilities()
+}
+
+// probabilities asks for those of the tokens. The alternatives come with them
+// alone, and models of OpenAI's that think tell none.
+func (e *chatEncoder) probabilities() error {
+	s := &e.chat.Sampling
+	if !s.Logprobs || !e.quirks.logprobs || e.quirks.selective && e.thinks() {
+		return e.dropStated("logprobs", s.Logprobs, "top_logprobs", s.TopLogprobs > 0)
+	}
+	e.body.Logprobs, e.body.TopLogprobs = true, s.TopLogprobs
+	return nil
 }
 
 // integer writes a number under the provider's name of it.

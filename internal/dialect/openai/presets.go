@@ -9,14 +9,14 @@ var presets = []flavor{
 	{name: "azure-openai", azure: true, quirks: ownQuirks},
 	// A relay that nothing more is known of.
 	{name: "openai-compatible", quirks: quirks{
-		cap: "max_tokens", seed: "seed", user: "user", frequency: true, presence: true, many: true,
+		logprobs: true, cap: "max_tokens", seed: "seed", user: "user", frequency: true, presence: true, many: true,
 		choice: true, required: true, named: true, parallel: true, objects: true, schemas: true, strict: true,
 		thinking: thinkEffort, selective: true, signs: true, images: true, audio: true, files: true,
 	}},
 	// https://api-docs.deepseek.com: text only, JSON without schemas, thoughts
 	// have to return within a round of tools.
 	{name: "deepseek", base: "https://api.deepseek.com/v1", quirks: quirks{
-		cap: "max_tokens", stops: 16, frequency: true, presence: true,
+		logprobs: true, cap: "max_tokens", stops: 16, frequency: true, presence: true,
 		choice: true, required: true, named: true, objects: true,
 		thinking: thinkSwitch, replays: "reasoning_content",
 	}},
@@ -43,7 +43,7 @@ var presets = []flavor{
 	}},
 	// https://www.volcengine.com/docs/82379: Ark.
 	{name: "doubao", base: "https://ark.cn-beijing.volces.com/api/v3", quirks: quirks{
-		cap: "max_tokens", frequency: true, presence: true,
+		logprobs: true, cap: "max_tokens", frequency: true, presence: true,
 		choice: true, required: true, named: true, parallel: true, objects: true, schemas: true, strict: true,
 		thinking: thinkSwitch, images: true, video: true,
 	}},
@@ -76,7 +76,7 @@ var presets = []flavor{
 	// https://openrouter.ai/docs/api-reference: signed thoughts return in
 	// reasoning_details, cache marks pass.
 	{name: "openrouter", base: "https://openrouter.ai/api/v1", quirks: quirks{
-		cap: "max_tokens", topK: "top_k", seed: "seed", user: "user", frequency: true, presence: true,
+		logprobs: true, cap: "max_tokens", topK: "top_k", seed: "seed", user: "user", frequency: true, presence: true,
 		choice: true, required: true, named: true, parallel: true, objects: true, schemas: true, strict: true,
 		thinking: thinkObject, replays: "reasoning_details", marks: true,
 		images: true, audio: true, video: true, files: true, addresses: true,
@@ -97,7 +97,7 @@ var presets = []flavor{
 
 // ownQuirks are OpenAI's own, which Azure shares.
 var ownQuirks = quirks{
-	cap: "max_completion_tokens", seed: "seed", user: "user", frequency: true, presence: true, many: true,
+	logprobs: true, cap: "max_completion_tokens", seed: "seed", user: "user", frequency: true, presence: true, many: true,
 	choice: true, required: true, named: true, allowed: true, parallel: true, strict: true, custom: true,
 	objects: true, schemas: true, thinking: thinkEffort, selective: true, packs: true,
 	images: true, audio: true, files: true,
@@ -109,7 +109,7 @@ var ownQuirks = quirks{
 
 // selfHosted are those of engines that serve open models.
 var selfHosted = quirks{
-	cap: "max_tokens", topK: "top_k", seed: "seed", user: "user", frequency: true, presence: true, many: true,
+	logprobs: true, cap: "max_tokens", topK: "top_k", seed: "seed", user: "user", frequency: true, presence: true, many: true,
 	choice: true, required: true, named: true, parallel: true, objects: true, schemas: true,
 	thinking: thinkTemplate, leading: true, images: true, audio: true, video: true,
 }

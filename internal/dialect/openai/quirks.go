@@ -19,6 +19,8 @@ type quirks struct {
 	// frequency, presence and many tell that frequency_penalty,
 	// presence_penalty and n are taken.
 	frequency, presence, many bool
+	// logprobs tells that the probabilities of tokens are told, in OpenAI's shape.
+	logprobs bool
 	// choice, required, named, allowed and parallel tell which ways of choosing
 	// tools are taken: tool_choice at all (auto and none), required, one tool by
 	// name, allowed_tools, and parallel_tool_calls.

@@ -111,7 +111,7 @@ func (d *decoder) content(n int, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &text); err != nil {
 			return peer.Broken("its content is no text")
 		}
-		return d.emitter.Text(n, text)
+		return d.emitter.TextWith(n, text, d.probs)
 	}
 	var parts []contentPart
 	if err := json.Unmarshal(raw, &parts); err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/dialect/form"
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
+	"github.com/sluicegate/sluice/internal/dialect/responses"
 )
 
 // wholeWriter gathers an answer that is not streamed; what it may hold is
@@ -28,6 +29,7 @@ type gathered struct {
 	calls                  []writtenCall
 	images                 []writtenImage
 	input                  pieces // of the open call
+	probs                  *form.Logprobs
 	reason                 form.StopReason
 	finished               bool
 }
@@ -111,6 +113,7 @@ func (c *gathered) delta(ev *form.Event) {
 	switch ev.Part.Kind {
 	case form.PartText:
 		c.text.add(ev.Text)
+		c.probs = c.probs.Add(ev.Logprobs)
 	case form.PartRefusal:
 		c.refusal.add(ev.Text)
 	case form.PartCall:
@@ -187,9 +190,19 @@ func (w *wholeWriter) appendChoices(to []byte) ([]byte, error) {
 		if to, err = c.appendMessage(append(to, `,"message":`...)); err != nil {
 			return to, err
 		}
-		to = append(append(append(to, `,"logprobs":null,"finish_reason":"`...), reason...), `"}`...)
+		to = appendProbs(append(to, `,"logprobs":`...), c.probs)
+		to = append(append(append(to, `,"finish_reason":"`...), reason...), `"}`...)
 	}
 	return to, nil
+}
+
+// appendProbs writes the probabilities of a content, or null for none.
+func appendProbs(to []byte, p *form.Logprobs) []byte {
+	if p == nil {
+		return append(to, "null"...)
+	}
+	to = responses.AppendLogprobs(append(to, `{"content":[`...), p.Tokens)
+	return append(to, `],"refusal":null}`...)
 }
 
 // appendMessage writes what was gathered of a choice.

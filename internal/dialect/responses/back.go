@@ -44,6 +44,7 @@ type request struct {
 	MaxOutput    int64          `json:"max_output_tokens,omitempty"`
 	Temperature  json.Number    `json:"temperature,omitempty"`
 	TopP         json.Number    `json:"top_p,omitempty"`
+	TopLogprobs  int64          `json:"top_logprobs,omitempty"`
 	SafetyID     string         `json:"safety_identifier,omitempty"`
 
 	ServiceTier    json.RawMessage `json:"service_tier,omitempty"`
@@ -147,8 +148,8 @@ func (e *encoder) settings() error {
 	return e.target.DropExtras(e.chat.Extras, e.extra)
 }
 
-// sampling writes temperature and top_p; the API has nothing else, and models
-// that reason refuse even these.
+// sampling writes temperature, top_p and the wish for probabilities; the API has
+// nothing else, and models that reason refuse even these.
 func (e *encoder) sampling() error {
 	s := &e.chat.Sampling
 	reasons := e.chat.Reasoning.Stated() && !e.chat.Reasoning.Off()
@@ -165,7 +166,8 @@ func (e *encoder) sampling() error {
 		{"presence_penalty", s.PresencePenalty != ""},
 		{"top_k", s.TopK != nil},
 		{"seed", s.Seed != nil},
-		{"logprobs", s.Logprobs || s.TopLogprobs > 0},
+		{"logprobs", reasons && s.Logprobs},
+		{"top_logprobs", (reasons || !s.Logprobs) && s.TopLogprobs > 0},
 		{"stop", len(e.chat.Stop) > 0},
 	} {
 		if !p.lost {
@@ -175,8 +177,13 @@ func (e *encoder) sampling() error {
 			return err
 		}
 	}
-	if !reasons {
-		e.to.Temperature, e.to.TopP = s.Temperature, s.TopP
+	if reasons {
+		return nil
+	}
+	e.to.Temperature, e.to.TopP = s.Temperature, s.TopP
+	if s.Logprobs {
+		e.to.Include = append(e.to.Include, "message.output_text.logprobs")
+		e.to.TopLogprobs = s.TopLogprobs
 	}
 	return nil
 }

@@ -37,15 +37,17 @@ func (Back) Decoder(e *form.Emitter, t *form.Target) form.Decoder {
 
 // event is an event of a stream; which members it has depends on its type.
 type event struct {
-	Type        string    `json:"type"`
-	OutputIndex int       `json:"output_index"`
-	Delta       string    `json:"delta"`
-	Text        string    `json:"text"`
-	Refusal     string    `json:"refusal"`
-	Arguments   string    `json:"arguments"`
-	Input       string    `json:"input"`
-	Item        rawItem   `json:"item"`
-	Response    *response `json:"response"`
+	Type        string `json:"type"`
+	OutputIndex int    `json:"output_index"`
+	Delta       string `json:"delta"`
+	// Logprobs are those of a piece of text.
+	Logprobs  json.RawMessage `json:"logprobs"`
+	Text      string          `json:"text"`
+	Refusal   string          `json:"refusal"`
+	Arguments string          `json:"arguments"`
+	Input     string          `json:"input"`
+	Item      rawItem         `json:"item"`
+	Response  *response       `json:"response"`
 }
 
 // rawItem is an item with its bytes.
@@ -123,7 +125,7 @@ func (d *decoder) piece(ev *event) error {
 	switch ev.Type {
 	case "response.output_text.delta":
 		s.begun = true
-		return d.emit.Text(0, ev.Delta)
+		return d.emit.TextWith(0, ev.Delta, ReadLogprobs(ev.Logprobs))
 	case "response.refusal.delta":
 		s.begun, d.refused = true, true
 		return d.emit.Refusal(0, ev.Delta)
@@ -176,11 +178,13 @@ func (d *decoder) message(it *item, begun bool) error {
 		if begun {
 			continue
 		}
-		tell, text := d.emit.Text, c.Text
+		var err error
 		if c.Type == "refusal" {
-			tell, text = d.emit.Refusal, c.Refusal
+			err = d.emit.Refusal(0, c.Refusal)
+		} else {
+			err = d.emit.TextWith(0, c.Text, ReadLogprobs(c.Logprobs))
 		}
-		if err := tell(0, text); err != nil {
+		if err != nil {
 			return err
 		}
 	}

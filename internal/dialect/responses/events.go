@@ -34,15 +34,15 @@ func (w *writer) partAdded(to []byte) []byte {
 	default:
 		return to
 	}
-	return append(appendPart(append(to, `,"part":`...), w.item.kind, nil), "}\n\n"...)
+	return append(appendPart(append(to, `,"part":`...), w.item.kind, nil, nil), "}\n\n"...)
 }
 
-// piece tells a piece of the text.
-func (w *writer) piece(to []byte, text string) []byte {
-	tail := "}\n\n"
+// piece tells a piece of the text, with the probabilities of its tokens.
+func (w *writer) piece(to []byte, text string, probs []byte) []byte {
 	switch w.item.kind {
 	case form.PartText:
-		to, tail = w.within(to, "response.output_text.delta", "content_index"), `,"logprobs":[]`+tail
+		to = jsonscan.AppendText(append(w.within(to, "response.output_text.delta", "content_index"), `,"delta":`...), text)
+		return append(append(append(to, `,"logprobs":[`...), probs...), "]}\n\n"...)
 	case form.PartRefusal:
 		to = w.within(to, "response.refusal.delta", "content_index")
 	case form.PartReasoning:
@@ -56,7 +56,7 @@ func (w *writer) piece(to []byte, text string) []byte {
 	default:
 		return to
 	}
-	return append(jsonscan.AppendText(append(to, `,"delta":`...), text), tail...)
+	return append(jsonscan.AppendText(append(to, `,"delta":`...), text), "}\n\n"...)
 }
 
 // partDone tells the whole text of an item and the end of its part.
@@ -64,7 +64,7 @@ func (w *writer) partDone(to []byte) []byte {
 	it := &w.item
 	switch it.kind {
 	case form.PartText:
-		to = w.done(to, "response.output_text.done", "content_index", "text", `,"logprobs":[]`)
+		to = w.done(to, "response.output_text.done", "content_index", "text", `,"logprobs":[`+string(it.probs)+`]`)
 		to = w.within(to, "response.content_part.done", "content_index")
 	case form.PartRefusal:
 		to = w.done(to, "response.refusal.done", "content_index", "refusal", "")
@@ -85,7 +85,7 @@ func (w *writer) partDone(to []byte) []byte {
 	default:
 		return to
 	}
-	return append(appendPart(append(to, `,"part":`...), it.kind, it.text), "}\n\n"...)
+	return append(appendPart(append(to, `,"part":`...), it.kind, it.text, it.probs), "}\n\n"...)
 }
 
 // done appends an event that tells the text in a member of that name.

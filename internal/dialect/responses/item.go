@@ -15,6 +15,8 @@ type open struct {
 	// text is what has come of it, signature what seals it.
 	text      []byte
 	signature string
+	// probs are the probabilities of its tokens, as elements of a list.
+	probs []byte
 	// told tells that its part was announced.
 	told bool
 }
@@ -49,7 +51,7 @@ func (w *writer) begin(to []byte, p *form.Part) []byte {
 // open makes an item the current one.
 func (w *writer) open(kind form.PartKind, prefix string) {
 	id := prefix + plainID(w.info.RequestID) + "_" + strconv.Itoa(w.count)
-	w.item = open{kind: kind, id: id, text: w.item.text[:0]}
+	w.item = open{kind: kind, id: id, text: w.item.text[:0], probs: w.item.probs[:0]}
 	w.count++
 }
 
@@ -87,10 +89,18 @@ func (w *writer) delta(to []byte, ev *form.Event) ([]byte, error) {
 		s := ev.Signature
 		it.signature = seal(s, ev.Sealed)
 	}
-	if ev.Text == "" || it.kind == "" {
+	if ev.Text == "" && ev.Logprobs == nil || it.kind == "" {
 		return to, nil
 	}
-	if w.streamed && len(it.text)+len(ev.Text) > maxItem {
+	before := len(it.probs)
+	if p := ev.Logprobs; p != nil {
+		if before > 0 {
+			it.probs = append(it.probs, ',')
+			before++
+		}
+		it.probs = AppendLogprobs(it.probs, p.Tokens)
+	}
+	if w.streamed && len(it.text)+len(it.probs)+len(ev.Text) > maxItem {
 		return to, sluice.Errorf(sluice.CodeProviderTooLarge, "the provider's answer holds an item of more than %d bytes", maxItem)
 	}
 	it.text = append(it.text, ev.Text...)
@@ -101,7 +111,7 @@ func (w *writer) delta(to []byte, ev *form.Event) ([]byte, error) {
 		it.told = true
 		to = w.partAdded(to)
 	}
-	return w.piece(to, ev.Text), nil
+	return w.piece(to, ev.Text, it.probs[before:]), nil
 }
 
 // close ends the item: what has come of it is told once more, whole.
@@ -113,7 +123,7 @@ func (w *writer) close(to []byte) []byte {
 	if it.kind == form.PartCall && len(it.text) == 0 && !it.call.Custom && w.reason == "" {
 		it.text = append(it.text, "{}"...)
 		if w.streamed {
-			to = w.piece(to, "{}")
+			to = w.piece(to, "{}", nil)
 		}
 	}
 	status := "completed"
@@ -132,7 +142,7 @@ func (w *writer) close(to []byte) []byte {
 
 // keep remembers the item for the whole answer.
 func (w *writer) keep(status string) {
-	if w.outgrown || w.streamed && len(w.kept)+len(w.item.text) > maxKept {
+	if w.outgrown || w.streamed && len(w.kept)+len(w.item.text)+len(w.item.probs) > maxKept {
 		w.kept, w.outgrown = nil, true
 		return
 	}

@@ -6,11 +6,13 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/jsonscan"
 )
 
-// appendPart appends the part of a message or of a summary.
-func appendPart(to []byte, kind form.PartKind, text []byte) []byte {
+// appendPart appends the part of a message or of a summary; probs are those of
+// its tokens.
+func appendPart(to []byte, kind form.PartKind, text, probs []byte) []byte {
 	switch kind {
 	case form.PartText:
-		return append(jsonscan.AppendBytes(append(to, `{"type":"output_text","annotations":[],"logprobs":[],"text":`...), text), '}')
+		to = append(append(to, `{"type":"output_text","annotations":[],"logprobs":[`...), probs...)
+		return append(jsonscan.AppendBytes(append(to, `],"text":`...), text), '}')
 	case form.PartRefusal:
 		return append(jsonscan.AppendBytes(append(to, `{"type":"refusal","refusal":`...), text), '}')
 	}
@@ -25,7 +27,7 @@ func (w *writer) appendItem(to []byte, status string) []byte {
 	case form.PartText, form.PartRefusal:
 		to = append(append(append(to, `,"type":"message","status":"`...), status...), `","role":"assistant","content":[`...)
 		if status != "in_progress" {
-			to = appendPart(to, it.kind, it.text)
+			to = appendPart(to, it.kind, it.text, it.probs)
 		}
 		return append(to, "]}"...)
 	case form.PartReasoning:
@@ -51,7 +53,7 @@ func (w *writer) appendItem(to []byte, status string) []byte {
 func (it *open) appendThought(to []byte) []byte {
 	to = append(to, `,"type":"reasoning","summary":[`...)
 	if len(it.text) > 0 {
-		to = appendPart(to, it.kind, it.text)
+		to = appendPart(to, it.kind, it.text, nil)
 	}
 	to = append(to, ']')
 	if it.signature != "" {

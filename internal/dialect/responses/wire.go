@@ -35,6 +35,8 @@ type content struct {
 	Type    string `json:"type"`
 	Text    string `json:"text,omitempty"`
 	Refusal string `json:"refusal,omitempty"`
+	// Logprobs come with texts of answers.
+	Logprobs json.RawMessage `json:"logprobs,omitempty"`
 	// Images and files.
 	ImageURL string `json:"image_url,omitempty"`
 	Detail   string `json:"detail,omitempty"`
