@@ -174,11 +174,11 @@ func (in *geminiRequest) hear() (*heard, error) {
 			h.tools = append(h.tools, f.Name)
 		}
 	}
-	if g := in.GenerationConfig; g != nil && g.ResponseJSONSchema != nil {
-		if g.ResponseMimeType != "application/json" {
-			return nil, errors.New("responseJsonSchema without application/json")
+	if g := in.GenerationConfig; g != nil && (g.ResponseJSONSchema != nil || g.ResponseSchema != nil) {
+		if g.ResponseMimeType != "application/json" || g.ResponseJSONSchema != nil && g.ResponseSchema != nil {
+			return nil, errors.New("a schema without application/json, or two")
 		}
-		if err := h.wants(g.ResponseJSONSchema); err != nil {
+		if err := h.wants(append(g.ResponseJSONSchema, g.ResponseSchema...)); err != nil {
 			return nil, err
 		}
 	}

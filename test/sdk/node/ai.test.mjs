@@ -9,6 +9,9 @@ const anthropic = createAnthropic({ baseURL, apiKey });
 const google = createGoogleGenerativeAI({ baseURL: `${root}/v1beta`, apiKey });
 const surfaces = { chat: (m) => openai.chat(m), responses: (m) => openai.responses(m), messages: (m) => anthropic(m), generateContent: (m) => google(m) };
 const providerOptions = { openai: { store: false } };
+// What its Anthropic provider knows of no model by this name: that answers can be held to a schema.
+const exactly = { ...providerOptions, anthropic: { structuredOutputMode: "outputFormat" } };
+const output = ai.Output.object({ schema: ai.jsonSchema(answerSchema) });
 const tools = { get_weather: ai.tool({ description: "tells the weather", inputSchema: ai.jsonSchema(citySchema), execute: async (input) => weather(input) }) };
 const stopWhen = ai.isStepCount ? ai.isStepCount(5) : ai.stepCountIs(5);
 
@@ -31,12 +34,22 @@ for (const [surface, open] of Object.entries(surfaces)) {
     });
 
     test(`${surface}, ${target}: an object of a schema`, async () => {
-      const got = await ai.generateText({ ...ask, prompt: script('say {"city":"$schema","degrees":21}'), output: ai.Output.object({ schema: ai.jsonSchema(answerSchema) }) });
-      assert.equal(got.output.degrees, 21);
+      const got = await ai.generateText({ ...ask, providerOptions: exactly, prompt: script('say {"city":"$schema","degrees":21}'), output });
+      assert.deepEqual(got.output, { city: "city,degrees", degrees: 21 });
     });
 
     test(`${surface}, ${target}: failures`, async () => {
       await assert.rejects(ai.generateText({ ...ask, prompt: script("fail 400") }), (err) => ai.APICallError.isInstance(err) && err.statusCode === 400);
     });
   }
+}
+
+// Of a model that it does not know, its Anthropic provider wants the answer as a
+// call of a tool that it has to call.
+for (const target of targets) {
+  test(`messages, ${target}: an object as a call`, async () => {
+    const prompt = script('call json {"city":"Oslo","degrees":21}');
+    const got = await ai.generateText({ model: anthropic(`${target}-chat`), maxRetries: 0, prompt, output });
+    assert.deepEqual(got.output, { city: "Oslo", degrees: 21 });
+  });
 }
