@@ -13,6 +13,11 @@ const (
 	MaxStoredAnswer = 1 << 20
 	// AnswersKept is how long an answer is kept.
 	AnswersKept = 24 * time.Hour
+	// MaxIdempotencyKeys is how many such keys one caller may use within the time
+	// that answers are kept, unless the operator says otherwise, and
+	// MaxStoredAnswers how many bytes of answers are kept for it.
+	MaxIdempotencyKeys = 10_000
+	MaxStoredAnswers   = 256 << 20
 )
 
 // Repeatable is a request that its client may send again under one
@@ -44,14 +49,19 @@ type StoredAnswer struct {
 // any gateway, whatever dies meanwhile. Implementations are safe for concurrent
 // use and durable when a call returns.
 type Answers interface {
+	// Find is what Begin would answer a repetition, without claiming the key; nil
+	// for a key that is not known. It writes nothing.
+	Find(ctx context.Context, r Repeatable) (*StoredAnswer, error)
 	// Begin claims the key for a request. nil means that the request may run, and
 	// that End is to be called. Otherwise it ran before, and the answer is to be
 	// repeated. Errors: [CodeInProgress] while it runs; [CodeConflict], with its
 	// "request_id" in the details, when it has ended and its answer was not kept;
 	// [CodeIdempotency] when the key was used for another request;
-	// [CodeUnavailable] when it cannot be told.
+	// [CodeRequestRate] when the caller uses too many keys; [CodeUnavailable] when
+	// it cannot be told.
 	Begin(ctx context.Context, r Repeatable) (*StoredAnswer, error)
-	// End says how the request ended. With an answer it is kept; with nil and done,
+	// End says how the request ended. With an answer it is kept, unless the caller
+	// has too much kept already; with nil and done,
 	// it is known to have ended; without done the key is free again, because
 	// nothing was carried out.
 	End(ctx context.Context, r Repeatable, answer *StoredAnswer, done bool) error

@@ -83,6 +83,10 @@ type Config struct {
 	TopUpURL string `key:"billing.top_up_url" env:"SLUICE_TOP_UP_URL"`
 	// What endings of requests are charged for where that is not the default of docs/money.md, as outcome=basis, separated by commas (or a map in the file), for instance client_gone=nothing.
 	Endings map[string]string `key:"billing.endings" env:"SLUICE_BILLING_ENDINGS"`
+	// How many Idempotency-Keys one API key (or route without authentication) may use within 24 hours; more are refused.
+	IdempotencyKeys int `key:"idempotency.keys" env:"SLUICE_IDEMPOTENCY_KEYS" default:"10000"`
+	// How many bytes of answers are kept for one API key within 24 hours; a repetition of what came beyond is told that it ran, not what it was answered.
+	IdempotencyBytes int `key:"idempotency.bytes" env:"SLUICE_IDEMPOTENCY_BYTES" default:"268435456"`
 
 	// How long anomalies and alarms are kept, and the positions of journals that nobody ships from any more; 0 keeps them for ever.
 	EventsKeep time.Duration `key:"events.keep" env:"SLUICE_EVENTS_KEEP" default:"8760h"`

@@ -2,11 +2,26 @@ package app
 
 import (
 	"strings"
+	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/link"
+	"github.com/sluicegate/sluice/internal/store"
 )
 
-// checkMoney checks the journal's bounds and what endings are charged for.
+// Bounds of what is kept for repetitions of one caller.
+const (
+	maxAnswers     = 1_000_000
+	maxAnswerBytes = 64 << 30
+)
+
+// answers keeps answers in a store, within the operator's bounds.
+func (h *host) answers(s link.AnswerStore) link.AnswersConfig {
+	return link.AnswersConfig{Store: s, Now: time.Now, Most: store.AnswerLimits{Keys: int64(h.IdempotencyKeys), Bytes: int64(h.IdempotencyBytes)}}
+}
+
+// checkMoney checks the journal's bounds, what endings are charged for, and what
+// is kept for repetitions.
 func (c *Config) checkMoney(p *problems) {
 	if c.JournalQuota < minQuota || c.JournalQuota > maxQuota {
 		p.bad("SLUICE_JOURNAL_QUOTA_BYTES (journal.quota_bytes) must be %d to %d", minQuota, maxQuota)
@@ -16,6 +31,12 @@ func (c *Config) checkMoney(p *problems) {
 	}
 	if c.TopUpURL != "" && !webAddress(c.TopUpURL) {
 		p.bad("SLUICE_TOP_UP_URL (billing.top_up_url): %q is not an http(s) address", c.TopUpURL)
+	}
+	if c.IdempotencyKeys < 1 || c.IdempotencyKeys > maxAnswers {
+		p.bad("SLUICE_IDEMPOTENCY_KEYS (idempotency.keys) must be 1 to %d", maxAnswers)
+	}
+	if c.IdempotencyBytes < 1 || c.IdempotencyBytes > maxAnswerBytes {
+		p.bad("SLUICE_IDEMPOTENCY_BYTES (idempotency.bytes) must be 1 to %d", maxAnswerBytes)
 	}
 	for _, name := range sortedKeys(c.Endings) {
 		c.checkEnding(p, sluice.Outcome(name), sluice.ChargeBasis(c.Endings[name]))

@@ -95,7 +95,7 @@ func (n *node) ports() (gatewayPorts, error) {
 	}
 	p, err := embeddedPorts(n.host, link.NewIngest(n.control.store), n.control.board, n.control.statuses)
 	p.admission = link.NewSpending(link.SpendingConfig{Limits: p.admission, Book: n.control.books.Deciding, Away: n.control.keeper.Holds(), TopUpURL: n.topUpURL(), Now: time.Now})
-	p.answers = link.NewAnswers(n.answerStore(), time.Now)
+	p.answers = link.NewAnswers(n.answers(n.answerStore()))
 	return p, err
 }
 

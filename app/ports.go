@@ -64,7 +64,7 @@ func remotePorts(h *host) (p gatewayPorts, err error) {
 	}
 	p.watch = link.NewControlWatch(status, h.log)
 	p.status = p.watch.Annotate(link.StatusTee{reader.Annotate(p.watch), reader})
-	p.answers = link.NewAnswers(link.NewRedisAnswers(h.redis, time.Now), time.Now)
+	p.answers = link.NewAnswers(h.answers(link.NewRedisAnswers(h.redis, time.Now)))
 	if err := p.admitByRedis(h, reader.Gateways); err != nil {
 		return p, err
 	}

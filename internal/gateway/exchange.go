@@ -153,10 +153,7 @@ func (e *exchange) run() error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	if done, err := e.claimKey(); done || err != nil {
-		return err
-	}
-	if err := e.admit(); err != nil {
+	if done, err := e.enter(); done || err != nil {
 		return err
 	}
 	if e.op.Local {

@@ -27,6 +27,7 @@ type Gateway struct {
 	// patience bounds what waits for the journal's disk, haste what does not insist.
 	patience, haste *patience
 	lateEndings     lateEndings
+	repeating       repeating
 
 	draining atomic.Bool
 	// refusal is the snapshot that was not applied, nil when the last one was.

@@ -150,8 +150,8 @@ func (e *exchange) send(b []byte) error {
 	if err := e.begin(); err != nil {
 		return err
 	}
-	if e.repetition != nil {
-		e.repetition.keep(b)
+	if r := e.repetition; r != nil && r.claimed {
+		r.keep(b)
 	}
 	if err := e.in.Write(b); err != nil {
 		return err

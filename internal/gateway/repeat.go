@@ -13,6 +13,8 @@ import (
 // repetition is a request with an Idempotency-Key while it runs.
 type repetition struct {
 	sluice.Repeatable
+	// claimed says that the authority knows of it.
+	claimed bool
 	// body is what was sent so far, until it is too large to be kept.
 	body []byte
 	lost bool
@@ -23,32 +25,65 @@ type repetition struct {
 	contentType string
 }
 
-// claimKey claims the request's Idempotency-Key. done says that it was carried out
-// before and has been answered again.
-func (e *exchange) claimKey() (done bool, err error) {
-	key := e.x.Original.Fields.Get("Idempotency-Key")
-	if key == "" || e.ask == nil || e.ask.Model == "" || e.op.Local || e.g.cfg.Answers == nil {
+// enter admits the request and claims its Idempotency-Key: after the limits, so
+// that who is over them writes nothing. done says that it was carried out before,
+// and has been answered again, for which a short balance is no hindrance.
+func (e *exchange) enter() (done bool, err error) {
+	r, err := e.repeatable()
+	if err != nil {
+		return false, err
+	}
+	if r != nil {
+		if err := e.g.repeating.begin(r); err != nil {
+			return false, err
+		}
+		e.repetition = r
+	}
+	if err := e.admit(); err != nil {
+		if r == nil || sluice.CodeOf(err) != sluice.CodeInsufficientBalance {
+			return false, err
+		}
+		answer, found := e.g.cfg.Answers.Find(context.Background(), r.Repeatable)
+		switch {
+		case found != nil:
+			return false, found
+		case answer != nil:
+			return true, e.repeat(answer)
+		}
+		return false, err
+	}
+	if r == nil {
 		return false, nil
 	}
+	answer, err := e.g.cfg.Answers.Begin(context.Background(), r.Repeatable)
+	if err != nil {
+		return false, e.unadmitted(err) // what was admitted is released at the end
+	}
+	if answer != nil {
+		_ = e.unadmitted(nil)
+		return true, e.repeat(answer)
+	}
+	r.claimed = true
+	return false, nil
+}
+
+// repeatable is the request as it may be repeated; nil when it has no
+// Idempotency-Key that counts.
+func (e *exchange) repeatable() (*repetition, error) {
+	key := e.x.Original.Fields.Get("Idempotency-Key")
+	if key == "" || e.ask == nil || e.ask.Model == "" || e.op.Local || e.g.cfg.Answers == nil {
+		return nil, nil
+	}
 	if len(key) > sluice.MaxIdempotencyKey {
-		return false, sluice.Errorf(sluice.CodeInvalidRequest, "an Idempotency-Key has at most %d bytes", sluice.MaxIdempotencyKey).At("Idempotency-Key")
+		return nil, sluice.Errorf(sluice.CodeInvalidRequest, "an Idempotency-Key has at most %d bytes", sluice.MaxIdempotencyKey).At("Idempotency-Key")
 	}
 	id, err := sluice.ParseRequestID(e.x.ID)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	r := &repetition{Repeatable: sluice.Repeatable{
-		Scope: e.scope(), Key: key, Hash: e.sameness(), Request: id, Deadline: e.g.cfg.Now().Add(e.service.lasts),
-	}}
-	answer, err := e.g.cfg.Answers.Begin(context.Background(), r.Repeatable)
-	if err != nil {
-		return false, err
-	}
-	if answer != nil {
-		return true, e.repeat(answer)
-	}
-	e.repetition = r
-	return false, nil
+	return &repetition{Repeatable: sluice.Repeatable{
+		Scope: strings.Clone(e.scope()), Key: strings.Clone(key), Hash: e.sameness(), Request: id, Deadline: e.g.cfg.Now().Add(e.service.lasts),
+	}}, nil
 }
 
 // scope is whose Idempotency-Key it is: the key's, or on a route without
@@ -110,7 +145,7 @@ func (r *repetition) keep(b []byte) {
 // costs was not written down in time: it will be charged once it is, so that the
 // client gets it by asking again.
 func (e *exchange) keepUnsent(b []byte, err error) {
-	if r := e.repetition; r != nil && sluice.CodeOf(err) == sluice.CodeChargeFailed && e.money.record != nil {
+	if r := e.repetition; r != nil && r.claimed && sluice.CodeOf(err) == sluice.CodeChargeFailed && e.money.record != nil {
 		r.keep(b)
 		r.unsent = true
 		r.status, r.contentType = e.x.Response.Status, strings.Clone(e.x.Response.Fields.Get("Content-Type"))
@@ -122,6 +157,10 @@ func (e *exchange) keepUnsent(b []byte, err error) {
 func (e *exchange) endKey() {
 	r := e.repetition
 	if r == nil {
+		return
+	}
+	defer e.g.repeating.end(r)
+	if !r.claimed {
 		return
 	}
 	var answer *sluice.StoredAnswer

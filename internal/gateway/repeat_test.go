@@ -2,9 +2,11 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluicegate/sluice"
@@ -242,4 +244,65 @@ func testRepeatedCostsNothing(t *testing.T, transport transport) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	m.exactly(func(sale) sluice.Nanos { return cost })
+}
+
+// counted counts what is asked of the memory of answers.
+type counted struct {
+	sluice.Answers
+	begun, ended atomic.Int64
+}
+
+// Begin implements sluice.Answers.
+func (c *counted) Begin(ctx context.Context, r sluice.Repeatable) (*sluice.StoredAnswer, error) {
+	c.begun.Add(1)
+	return c.Answers.Begin(ctx, r)
+}
+
+// End implements sluice.Answers.
+func (c *counted) End(ctx context.Context, r sluice.Repeatable, answer *sluice.StoredAnswer, done bool) error {
+	c.ended.Add(1)
+	return c.Answers.End(ctx, r, answer, done)
+}
+
+// Who is over its limit, or short of money, would cost two writes for each request
+// that is refused; and what a repetition was held for would stay held.
+func TestRefusedKeysWriteNothing(t *testing.T) { onEveryTransport(t, testRefusedKeysWriteNothing) }
+
+func testRefusedKeysWriteNothing(t *testing.T, transport transport) {
+	refusing, answers := newAdmission(), &counted{}
+	m := newMoney(t, transport, setting{limits: refusing, options: []option{func(g *gateway.Config, _ *limits) {
+		answers.Answers = g.Answers
+		g.Answers = answers
+	}}})
+	if a := m.chat("", keyed("short")); a.status != 402 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	m.topUp(acme, usd(1_000_000))
+	refusing.mu.Lock()
+	refusing.refuse = sluice.Errorf(sluice.CodeRequestRate, "too many")
+	refusing.mu.Unlock()
+	if a := m.chat("", keyed("fast")); a.status != 429 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	m.settled()
+	if begun, ended := answers.begun.Load(), answers.ended.Load(); begun+ended != 0 {
+		t.Errorf("%d begun, %d ended", begun, ended)
+	}
+	refusing.mu.Lock()
+	refusing.refuse = nil
+	refusing.mu.Unlock()
+	m.ask("", keyed("k"))
+	m.settled()
+	again := m.again("", keyed("k"))
+	r := m.recordOf(again.header.Get("X-Request-Id"))
+	if again.status != 200 || r.Cost != (sluice.Money{}) || r.Price != (sluice.PriceRef{}) || r.Unpriced {
+		t.Errorf("%d, record %+v", again.status, r)
+	}
+	m.exact()
+	if b := m.balance(acme); b.Available != b.Posted {
+		t.Errorf("something is still held: %+v", b)
+	}
+	if answers.ended.Load() != 1 {
+		t.Errorf("%d ended", answers.ended.Load())
+	}
 }

@@ -50,7 +50,7 @@ func repeatable(n byte, key, body string, deadline time.Time) sluice.Repeatable 
 func TestAnswersAreGivenAgain(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, db link.AnswerStore) {
 		now := time.Now()
-		a := link.NewAnswers(db, func() time.Time { return now })
+		a := link.NewAnswers(link.AnswersConfig{Store: db, Now: func() time.Time { return now }})
 		soon := now.Add(time.Minute)
 		first := repeatable(1, "k", "body", soon)
 		if again, err := a.Begin(t.Context(), first); again != nil || err != nil {
@@ -86,7 +86,7 @@ func TestAnswersAreGivenAgain(t *testing.T) {
 func TestAnswersThatAreNotKept(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, db link.AnswerStore) {
 		now := time.Now()
-		a := link.NewAnswers(db, func() time.Time { return now })
+		a := link.NewAnswers(link.AnswersConfig{Store: db, Now: func() time.Time { return now }})
 		for i, c := range []struct {
 			name string
 			end  func(sluice.Repeatable) error
@@ -118,11 +118,66 @@ func TestAnswersThatAreNotKept(t *testing.T) {
 	})
 }
 
+// TestAnswersAreBounded: one caller would fill the store, or take the place of
+// another's; what is beyond must be refused or told that it ran, never run twice.
+func TestAnswersAreBounded(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, s link.AnswerStore) {
+		a := link.NewAnswers(link.AnswersConfig{Store: s, Now: time.Now, Most: store.AnswerLimits{Keys: 3, Bytes: 10}})
+		soon := time.Now().Add(time.Minute)
+		requests := make([]sluice.Repeatable, 3)
+		for i := range requests {
+			requests[i] = repeatable(byte(i+1), string(rune('a'+i)), "body", soon)
+			if _, err := a.Begin(t.Context(), requests[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.Begin(t.Context(), repeatable(9, "z", "body", soon)); sluice.CodeOf(err) != sluice.CodeRequestRate || sluice.AsError(err).RetryAfter == 0 {
+			t.Errorf("a key too many: %v", err)
+		}
+		if found, err := a.Find(t.Context(), repeatable(9, "z", "body", soon)); found != nil || err != nil {
+			t.Errorf("a refused key is known: %+v, %v", found, err)
+		}
+		other := repeatable(9, "z", "body", soon)
+		other.Scope = "key/2"
+		if _, err := a.Begin(t.Context(), other); err != nil {
+			t.Errorf("another caller's: %v", err)
+		}
+		for _, r := range requests[:2] {
+			if err := a.End(t.Context(), r, &sluice.StoredAnswer{Status: 200, Body: []byte("sixsix")}, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, ask := range []func(sluice.Repeatable) (*sluice.StoredAnswer, error){
+			func(r sluice.Repeatable) (*sluice.StoredAnswer, error) { return a.Find(t.Context(), r) },
+			func(r sluice.Repeatable) (*sluice.StoredAnswer, error) { return a.Begin(t.Context(), r) },
+		} {
+			if again, err := ask(repeatable(7, "a", "body", soon)); err != nil || again == nil || string(again.Body) != "sixsix" {
+				t.Errorf("the first: %+v, %v", again, err)
+			}
+			if _, err := ask(repeatable(7, "b", "body", soon)); sluice.CodeOf(err) != sluice.CodeConflict || sluice.AsError(err).Details["request_id"] != requests[1].Request.String() {
+				t.Errorf("one too large for what is left: %v", err)
+			}
+			if _, err := ask(repeatable(7, "c", "body", soon)); sluice.CodeOf(err) != sluice.CodeInProgress {
+				t.Errorf("one that runs: %v", err)
+			}
+			if _, err := ask(repeatable(7, "c", "other", soon)); sluice.CodeOf(err) != sluice.CodeIdempotency {
+				t.Errorf("another body: %v", err)
+			}
+		}
+		if err := a.End(t.Context(), requests[2], nil, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Begin(t.Context(), repeatable(9, "z", "body", soon)); err != nil {
+			t.Errorf("after one was given back: %v", err)
+		}
+	})
+}
+
 // TestAnswersOfADeadProcess: what it ran is over when another one begins, without
 // waiting for a deadline.
 func TestAnswersOfADeadProcess(t *testing.T) {
 	onEveryDatabase(t, func(t *testing.T, db *store.DB) {
-		a := link.NewAnswers(db, time.Now)
+		a := link.NewAnswers(link.AnswersConfig{Store: db, Now: time.Now})
 		soon := time.Now().Add(time.Hour)
 		if _, err := a.Begin(t.Context(), repeatable(1, "k", "body", soon)); err != nil {
 			t.Fatal(err)
@@ -139,7 +194,7 @@ func TestAnswersOfADeadProcess(t *testing.T) {
 // TestAnswersAtOnce: a hundred equal requests at once are one.
 func TestAnswersAtOnce(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, db link.AnswerStore) {
-		a := link.NewAnswers(db, time.Now)
+		a := link.NewAnswers(link.AnswersConfig{Store: db, Now: time.Now})
 		var wg sync.WaitGroup
 		var ran atomic.Int64
 		for i := range 100 {

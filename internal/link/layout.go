@@ -37,6 +37,7 @@ const (
 	keyAck      = "config:ack:"     // <gateway>: a hash
 	keyFleet    = "config:gateways" // a sorted set: gateways by their last report
 	keyAnswer   = "idem:"           // <SHA-256 of scope and Idempotency-Key, hex>: a hash
+	keyAnswers  = "idem:of:"        // <SHA-256 of scope, hex>: a hash, keys and bytes by hour
 
 	fieldPlugins = "global_plugins"
 	fieldUser    = "disabled_user:"

@@ -30,21 +30,42 @@ func NewRedisAnswers(r *Redis, now func() time.Time) *RedisAnswers { return &Red
 
 // name is the key of an answer: what clients send has no place in it.
 func (r *RedisAnswers) name(scope, key string) []string {
-	sum := sha256.Sum256([]byte(scope + "\x00" + key))
-	return []string{r.redis.key(keyAnswer + hex.EncodeToString(sum[:]))}
+	sum, of := sha256.Sum256([]byte(scope+"\x00"+key)), sha256.Sum256([]byte(scope))
+	return []string{r.redis.key(keyAnswer + hex.EncodeToString(sum[:])), r.redis.key(keyAnswers + hex.EncodeToString(of[:]))}
+}
+
+// hour is under which hour's total a caller's answer is counted.
+func (r *RedisAnswers) hour() int64 { return r.now().Unix() / 3600 }
+
+// FindAnswer implements [AnswerStore].
+func (r *RedisAnswers) FindAnswer(ctx context.Context, scope, key string) (was store.Answer, known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answersTimeout)
+	defer cancel()
+	reply, err := r.redis.client.HMGet(ctx, r.name(scope, key)[0], "hash", "request", "deadline", "state", "status", "head", "body").Result()
+	if err != nil {
+		return was, false, fmt.Errorf("look up an Idempotency-Key: %w", err)
+	}
+	if len(reply) < 2 || reply[1] == nil {
+		return was, false, nil
+	}
+	was, err = readAnswer(store.Answer{Scope: scope, Key: key}, reply)
+	return was, err == nil, err
 }
 
 // BeginAnswer implements [AnswerStore].
-func (r *RedisAnswers) BeginAnswer(ctx context.Context, a store.Answer) (was store.Answer, first bool, err error) {
+func (r *RedisAnswers) BeginAnswer(ctx context.Context, a store.Answer, most store.AnswerLimits) (was store.Answer, first bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answersTimeout)
 	defer cancel()
 	reply, err := answerBeginScript.Run(ctx, r.redis.client, r.name(a.Scope, a.Key),
-		a.BodyHash, a.Request, a.Deadline.UnixMicro(), a.ExpiresAt.Sub(r.now()).Milliseconds()).Slice()
+		a.BodyHash, a.Request, a.Deadline.UnixMicro(), a.ExpiresAt.Sub(r.now()).Milliseconds(), r.hour(), most.Keys).Slice()
 	if err != nil {
 		return a, false, fmt.Errorf("claim an Idempotency-Key: %w", err)
 	}
-	if len(reply) == 0 {
+	switch len(reply) {
+	case 0:
 		return a, true, nil
+	case 1:
+		return a, false, sluice.Errorf(sluice.CodeRequestRate, "more than %d Idempotency-Keys were used within %s", most.Keys, sluice.AnswersKept).After(60)
 	}
 	was, err = readAnswer(a, reply)
 	return was, false, err
@@ -74,8 +95,8 @@ func readAnswer(a store.Answer, reply []any) (store.Answer, error) {
 }
 
 // FinishAnswer implements [AnswerStore].
-func (r *RedisAnswers) FinishAnswer(ctx context.Context, a store.Answer) error {
-	args := []any{a.Request, "done", a.Status, a.Head, a.ExpiresAt.Sub(r.now()).Milliseconds()}
+func (r *RedisAnswers) FinishAnswer(ctx context.Context, a store.Answer, most store.AnswerLimits) error {
+	args := []any{a.Request, "done", a.Status, a.Head, a.ExpiresAt.Sub(r.now()).Milliseconds(), r.hour(), most.Bytes}
 	if a.Body != nil && len(a.Body) <= store.MaxAnswer {
 		args = append(args, a.Body)
 	}
@@ -84,7 +105,7 @@ func (r *RedisAnswers) FinishAnswer(ctx context.Context, a store.Answer) error {
 
 // DropAnswer implements [AnswerStore].
 func (r *RedisAnswers) DropAnswer(ctx context.Context, scope, key, request string) error {
-	return r.end(ctx, scope, key, []any{request, "drop", 0, "", 0})
+	return r.end(ctx, scope, key, []any{request, "drop", 0, "", 0, r.hour(), 0})
 }
 
 func (r *RedisAnswers) end(ctx context.Context, scope, key string, args []any) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -34,39 +36,109 @@ type Answer struct {
 	ExpiresAt time.Time
 }
 
+// AnswerLimits bound what is kept of one scope, so that one caller cannot fill
+// the store.
+type AnswerLimits struct {
+	// Keys is how many answers there are at most, and Bytes how long their bodies
+	// are together.
+	Keys, Bytes int64
+}
+
 // BeginAnswer notes that a request runs under its key, unless another did: then
 // first is false and the answer is that one's, as it is now. One that expired is
-// none.
-func (db *DB) BeginAnswer(ctx context.Context, a Answer) (was Answer, first bool, err error) {
+// none. A scope that is full is [sluice.CodeRequestRate], and nothing is written.
+func (db *DB) BeginAnswer(ctx context.Context, a Answer, most AnswerLimits) (was Answer, first bool, err error) {
 	err = db.add(ctx, func(tx *Tx) error {
-		n, err := tx.exec(`INSERT INTO answers (scope, key, body_hash, state, request, deadline, status, head, body, expires_at) VALUES ($1, $2, $3, 'running', $4, $7, 0, '', NULL, $5)
-			ON CONFLICT (scope, key) DO UPDATE SET body_hash = excluded.body_hash, state = 'running', request = excluded.request, deadline = excluded.deadline, status = 0, head = '', body = NULL, expires_at = excluded.expires_at
-			WHERE answers.expires_at <= $6 OR answers.request = excluded.request AND answers.state = 'running'`,
-			a.Scope, a.Key, a.BodyHash, a.Request, micros(a.ExpiresAt), micros(tx.now), micros(a.Deadline))
+		was, first = a, true
+		n, err := tx.exec(`INSERT INTO answers (scope, key, body_hash, state, request, deadline, status, head, body, expires_at) VALUES ($1, $2, $3, 'running', $4, $5, 0, '', NULL, $6)
+			ON CONFLICT (scope, key) DO NOTHING`,
+			a.Scope, a.Key, a.BodyHash, a.Request, micros(a.Deadline), micros(a.ExpiresAt))
 		if err != nil {
 			return err
 		}
-		if first = n > 0; first {
-			was = a
+		if n > 0 {
+			return tx.countAnswer(a.Scope, most.Keys)
+		}
+		if was, err = tx.answer(a.Scope, a.Key); err != nil {
+			return err
+		}
+		first = !was.ExpiresAt.After(tx.now) || was.Request == a.Request && !was.Done
+		if !first {
 			return nil
 		}
-		was, err = tx.answer(a.Scope, a.Key)
-		return err
+		if _, err := tx.exec(`UPDATE answers SET body_hash = $1, state = 'running', request = $2, deadline = $3, status = 0, head = '', body = NULL, expires_at = $4 WHERE scope = $5 AND key = $6`,
+			a.BodyHash, a.Request, micros(a.Deadline), micros(a.ExpiresAt), a.Scope, a.Key); err != nil {
+			return err
+		}
+		return tx.addAnswers(a.Scope, 0, -int64(len(was.Body)))
 	})
 	return was, first, err
 }
 
-// FinishAnswer keeps the answer of the request that began it. One that is gone,
-// because it expired, or was done before, is left as it is.
-func (db *DB) FinishAnswer(ctx context.Context, a Answer) error {
-	var body any
-	if a.Body != nil && len(a.Body) <= MaxAnswer {
-		body = a.Body
-	}
-	return db.add(ctx, func(tx *Tx) error {
-		_, err := tx.exec(`UPDATE answers SET state = 'done', status = $1, head = $2, body = $3, expires_at = $4 WHERE scope = $5 AND key = $6 AND request = $7 AND state = 'running'`,
-			int64(a.Status), a.Head, body, micros(a.ExpiresAt), a.Scope, a.Key, a.Request)
+// FindAnswer returns the answer under a key; known is false when there is none, or
+// it expired.
+func (db *DB) FindAnswer(ctx context.Context, scope, key string) (was Answer, known bool, err error) {
+	err = db.Read(ctx, func(tx *Tx) error {
+		was, err = tx.answer(scope, key)
+		known = err == nil && was.ExpiresAt.After(tx.now)
+		if sluice.CodeOf(err) == sluice.CodeUnavailable {
+			return nil
+		}
 		return err
+	})
+	return was, known, err
+}
+
+// countAnswer counts one more of a scope, or refuses it.
+func (tx *Tx) countAnswer(scope string, most int64) error {
+	if err := tx.addAnswers(scope, 1, 0); err != nil {
+		return err
+	}
+	keys, _, err := tx.answerTotals(scope)
+	if err == nil && keys > most {
+		return sluice.Errorf(sluice.CodeRequestRate, "more than %d Idempotency-Keys were used within %s", most, sluice.AnswersKept).After(60)
+	}
+	return err
+}
+
+// addAnswers changes what is counted of a scope.
+func (tx *Tx) addAnswers(scope string, keys, bytes int64) error {
+	_, err := tx.exec(`INSERT INTO answer_totals (scope, keys, bytes) VALUES ($1, $2, $3)
+		ON CONFLICT (scope) DO UPDATE SET keys = answer_totals.keys + excluded.keys, bytes = answer_totals.bytes + excluded.bytes`, scope, keys, bytes)
+	return err
+}
+
+// answerTotals is what is counted of a scope.
+func (tx *Tx) answerTotals(scope string) (keys, bytes int64, err error) {
+	err = tx.row(`SELECT keys, bytes FROM answer_totals WHERE scope = $1`, []any{scope}, &keys, &bytes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, nil
+	}
+	return keys, bytes, err
+}
+
+// FinishAnswer keeps the answer of the request that began it, without the body
+// where that is too much for the scope. One that is gone, because it expired, or
+// was done before, is left as it is.
+func (db *DB) FinishAnswer(ctx context.Context, a Answer, most AnswerLimits) error {
+	return db.add(ctx, func(tx *Tx) error {
+		_, kept, err := tx.answerTotals(a.Scope)
+		if err != nil {
+			return err
+		}
+		var body any
+		size := int64(len(a.Body))
+		if a.Body != nil && size <= MaxAnswer && kept+size <= most.Bytes {
+			body = a.Body
+		} else {
+			size = 0
+		}
+		n, err := tx.exec(`UPDATE answers SET state = 'done', status = $1, head = $2, body = $3, expires_at = $4 WHERE scope = $5 AND key = $6 AND request = $7 AND state = 'running'`,
+			int64(a.Status), a.Head, body, micros(a.ExpiresAt), a.Scope, a.Key, a.Request)
+		if err != nil || n == 0 || size == 0 {
+			return err
+		}
+		return tx.addAnswers(a.Scope, 0, size)
 	})
 }
 
@@ -74,8 +146,11 @@ func (db *DB) FinishAnswer(ctx context.Context, a Answer) error {
 // anything: the next one under its key is the first. One that is done stays.
 func (db *DB) DropAnswer(ctx context.Context, scope, key, request string) error {
 	return db.add(ctx, func(tx *Tx) error {
-		_, err := tx.exec(`DELETE FROM answers WHERE scope = $1 AND key = $2 AND request = $3 AND state = 'running'`, scope, key, request)
-		return err
+		n, err := tx.exec(`DELETE FROM answers WHERE scope = $1 AND key = $2 AND request = $3 AND state = 'running'`, scope, key, request)
+		if err != nil || n == 0 {
+			return err
+		}
+		return tx.addAnswers(scope, -n, 0)
 	})
 }
 
@@ -92,7 +167,26 @@ func (db *DB) EndAnswers(ctx context.Context) error {
 // that were; the worker calls it until it is less.
 func (db *DB) ExpireAnswers(ctx context.Context, most int) (deleted int64, err error) {
 	err = db.add(ctx, func(tx *Tx) error {
-		deleted, err = tx.exec(`DELETE FROM answers WHERE (scope, key) IN (SELECT scope, key FROM answers WHERE expires_at <= $1 ORDER BY expires_at`+limit(most)+`)`, micros(tx.now))
+		deleted = 0
+		gone := map[string]AnswerLimits{}
+		err := tx.each(`DELETE FROM answers WHERE (scope, key) IN (SELECT scope, key FROM answers WHERE expires_at <= $1 ORDER BY expires_at`+limit(most)+`) RETURNING scope, COALESCE(LENGTH(body), 0)`,
+			[]any{micros(tx.now)}, func(rows *sql.Rows) error {
+				var scope string
+				var size int64
+				err := rows.Scan(&scope, &size)
+				deleted++
+				gone[scope] = AnswerLimits{gone[scope].Keys + 1, gone[scope].Bytes + size}
+				return err
+			})
+		if err != nil || deleted == 0 {
+			return err
+		}
+		for _, scope := range slices.Sorted(maps.Keys(gone)) { // in one order, as PostgreSQL locks them
+			if err := tx.addAnswers(scope, -gone[scope].Keys, -gone[scope].Bytes); err != nil {
+				return err
+			}
+		}
+		_, err = tx.exec(`DELETE FROM answer_totals WHERE keys <= 0`)
 		return err
 	})
 	return deleted, err

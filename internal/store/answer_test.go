@@ -15,6 +15,9 @@ func asked(request string) store.Answer {
 	return store.Answer{Scope: "key/17", Key: "k", BodyHash: "h", Request: request, Deadline: noon.Add(time.Minute), ExpiresAt: noon.Add(time.Hour)}
 }
 
+// plenty is more than any test keeps.
+var plenty = store.AnswerLimits{Keys: 1 << 30, Bytes: 1 << 40}
+
 // TestOneRequestAnswers has a hundred requests begin under one key. Lost if it
 // fails: a request that a client repeated is carried out twice.
 func TestOneRequestAnswers(t *testing.T) {
@@ -29,7 +32,7 @@ func TestOneRequestAnswers(t *testing.T) {
 	for i := range 100 {
 		wg.Go(func() {
 			id := requestOf(i).String()
-			was, first, err := db.BeginAnswer(ctx, asked(id))
+			was, first, err := db.BeginAnswer(ctx, asked(id), plenty)
 			if err != nil || was.Done || was.BodyHash != "h" || !was.Deadline.Equal(noon.Add(time.Minute)) || first != (was.Request == id) {
 				t.Errorf("%+v, %v, %v", was, first, err)
 			}
@@ -44,25 +47,25 @@ func TestOneRequestAnswers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if _, first, err := db.BeginAnswer(ctx, asked(winner)); !first || err != nil {
+	if _, first, err := db.BeginAnswer(ctx, asked(winner), plenty); !first || err != nil {
 		t.Errorf("the request itself, again: %v, %v", first, err)
 	}
 	done := asked(winner)
 	done.Status, done.Head, done.Body = 200, "text/plain", []byte{0, 0xff, 'x'}
 	stranger := done
 	stranger.Request = "another"
-	must(t, db.FinishAnswer(ctx, stranger))
+	must(t, db.FinishAnswer(ctx, stranger, plenty))
 	must(t, db.DropAnswer(ctx, "key/17", "k", "another"))
-	must(t, db.FinishAnswer(ctx, done))
+	must(t, db.FinishAnswer(ctx, done, plenty))
 	done.Status = 500
-	must(t, db.FinishAnswer(ctx, done))
+	must(t, db.FinishAnswer(ctx, done, plenty))
 	must(t, db.DropAnswer(ctx, "key/17", "k", winner))
-	was, first, err := db.BeginAnswer(ctx, asked("later"))
+	was, first, err := db.BeginAnswer(ctx, asked("later"), plenty)
 	if err != nil || first || !was.Done || was.Status != 200 || was.Head != "text/plain" || !bytes.Equal(was.Body, done.Body) || was.Request != winner {
 		t.Errorf("%+v, %v, %v", was, first, err)
 	}
 	now = noon.Add(2 * time.Hour)
-	if _, first, err := db.BeginAnswer(ctx, asked("later")); !first || err != nil {
+	if _, first, err := db.BeginAnswer(ctx, asked("later"), plenty); !first || err != nil {
 		t.Errorf("after it expired: %v, %v", first, err)
 	}
 	if n, err := db.ExpireAnswers(ctx, 10); n != 1 || err != nil { // it expired when it was asked for
@@ -83,21 +86,67 @@ func TestAnswersThatAreNotKept(t *testing.T) {
 	}{"empty": {[]byte{}, true}, "longest": {make([]byte, store.MaxAnswer), true}, "too long": {make([]byte, store.MaxAnswer+1), false}, "none": {nil, false}} {
 		a := asked("r")
 		a.Key = name
-		_, _, err := db.BeginAnswer(ctx, a)
+		_, _, err := db.BeginAnswer(ctx, a, plenty)
 		must(t, err)
 		a.Body = c.body
-		must(t, db.FinishAnswer(ctx, a))
+		must(t, db.FinishAnswer(ctx, a, plenty))
 		a.Request = "s"
-		was, _, err := db.BeginAnswer(ctx, a)
+		was, _, err := db.BeginAnswer(ctx, a, plenty)
 		if err != nil || !was.Done || (was.Body != nil) != c.kept || c.kept && !bytes.Equal(was.Body, c.body) {
 			t.Errorf("%s: %d bytes, %v", name, len(was.Body), err)
 		}
 	}
-	_, _, err := db.BeginAnswer(ctx, asked("r"))
+	_, _, err := db.BeginAnswer(ctx, asked("r"), plenty)
 	must(t, err)
 	must(t, db.DropAnswer(ctx, "key/17", "k", "r"))
-	if _, first, err := db.BeginAnswer(ctx, asked("s")); !first || err != nil {
+	if _, first, err := db.BeginAnswer(ctx, asked("s"), plenty); !first || err != nil {
 		t.Errorf("after it was dropped: %v, %v", first, err)
+	}
+}
+
+// Lost if it fails: what has expired or was dropped still counts, so that a caller
+// is refused for ever, or what came counts for nothing.
+func TestAnswersAreCounted(t *testing.T) {
+	db := open(t, place(t))
+	ctx := t.Context()
+	most := store.AnswerLimits{Keys: 2, Bytes: 10}
+	begin := func(key string, expires time.Time) error {
+		_, _, err := db.BeginAnswer(ctx, store.Answer{Scope: "s", Key: key, BodyHash: "h", Request: "r" + key, ExpiresAt: expires}, most)
+		return err
+	}
+	finish := func(key string, expires time.Time) {
+		must(t, db.FinishAnswer(ctx, store.Answer{Scope: "s", Key: key, Request: "r" + key, Body: []byte("sixsix"), ExpiresAt: expires}, most))
+	}
+	past, later := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	for range 3 { // each round ends as it began
+		must(t, begin("a", later))
+		must(t, begin("b", later))
+		if err := begin("c", later); sluice.CodeOf(err) != sluice.CodeRequestRate {
+			t.Errorf("a third key: %v", err)
+		}
+		must(t, db.DropAnswer(ctx, "s", "b", "rb"))
+		must(t, begin("c", later))
+		finish("a", past)
+		finish("c", past)
+		if was, _, err := db.BeginAnswer(ctx, store.Answer{Scope: "s", Key: "c", BodyHash: "h", Request: "again", ExpiresAt: later}, most); err != nil || string(was.Body) != "" {
+			t.Errorf("an expired one: %+v, %v", was, err)
+		}
+		must(t, db.DropAnswer(ctx, "s", "c", "again"))
+		if n, err := db.ExpireAnswers(ctx, 10); n != 1 || err != nil {
+			t.Errorf("%d expired, %v", n, err)
+		}
+	}
+	must(t, begin("a", later))
+	must(t, begin("b", later))
+	finish("a", later)
+	finish("b", later)
+	for key, kept := range map[string]string{"a": "sixsix", "b": ""} {
+		if was, known, err := db.FindAnswer(ctx, "s", key); !known || err != nil || !was.Done || string(was.Body) != kept {
+			t.Errorf("%s: %+v, %v", key, was, err)
+		}
+	}
+	if _, known, err := db.FindAnswer(ctx, "s", "nothing"); known || err != nil {
+		t.Errorf("one that is not there: %v, %v", known, err)
 	}
 }
 
@@ -146,7 +195,7 @@ func TestTenantsOfSchemaThree(t *testing.T) {
 	must(t, raw(t, at,
 		row("1", "old", `{"name":"old","description":"a \"quoted\" \u00e9","status":"active"}`),
 		row("2", "new", `{"name":"new","status":"active","spending":"prepaid","durability":"strict"}`),
-		`DROP TABLE payments`, `DROP TABLE redemption_codes`, `DROP TABLE accounts`, `DROP TABLE transfers`, `DROP TABLE holds`, `DROP TABLE journals`, `DROP TABLE ledger_owner`, `DROP TABLE events`, `DROP TABLE answers`,
+		`DROP TABLE payments`, `DROP TABLE redemption_codes`, `DROP TABLE accounts`, `DROP TABLE transfers`, `DROP TABLE holds`, `DROP TABLE journals`, `DROP TABLE ledger_owner`, `DROP TABLE events`, `DROP TABLE answers`, `DROP TABLE answer_totals`,
 		`ALTER TABLE records DROP COLUMN image_input`, `ALTER TABLE records DROP COLUMN images`, `ALTER TABLE records DROP COLUMN audio_seconds`,
 		`ALTER TABLE records DROP COLUMN characters`, `ALTER TABLE records DROP COLUMN search_units`,
 		`DELETE FROM goose_db_version WHERE version_id > 3`))

@@ -52,6 +52,7 @@ var copiedTables = []copied{
 	{"ledger_owner", []string{"name"}},
 	{"events", []string{"seq"}},
 	{"answers", []string{"scope", "key"}},
+	{"answer_totals", []string{"scope"}},
 	{"records", []string{"time", "id"}},
 }
 

@@ -37,11 +37,11 @@ func filled(t *testing.T) (*store.DB, store.Config) {
 	for n := range 40 {
 		must(t, b.receive(facts(n)))
 	}
-	_, _, err := db.BeginAnswer(t.Context(), asked("r"))
+	_, _, err := db.BeginAnswer(t.Context(), asked("r"), plenty)
 	must(t, err)
 	done := asked("r")
 	done.Body = []byte{0, 0xff, '"'}
-	must(t, db.FinishAnswer(t.Context(), done))
+	must(t, db.FinishAnswer(t.Context(), done, plenty))
 	return db, at
 }
 

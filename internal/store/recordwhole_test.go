@@ -76,14 +76,14 @@ func TestRecordsOfSchemaOneSurvive(t *testing.T) {
 		t.Fatal("schema 1 has no records")
 	}
 	want := full(t)
-	want.Price, want.Cost, want.Unpriced = sluice.PriceRef{}, sluice.Money{}, false // as before there were prices
+	want.Price, want.Cost, want.Unpriced = sluice.PriceRef{}, sluice.Money{}, false    // as before there were prices
 	want.Usage.ImageInput, want.Usage.Image, want.Usage.Pieces = 0, 9, sluice.Pieces{} // and before pieces were counted
 	doc, err := json.Marshal(want)
 	must(t, err)
 	must(t, raw(t, at, `DROP TABLE records`, "CREATE TABLE records"+old,
 		`INSERT INTO records VALUES ('`+want.ID+`', 1772366400001234, '`+want.Tenant+`', '`+want.User+`', '`+want.Key+`', '`+want.Model+`', '`+want.Provider+`', '`+
 			want.Route+`', '`+string(want.Outcome)+`', `+number(t, want.LatencyMS)+`, `+number(t, want.TTFTMS)+`, 1, 2, 3, 4, 5, 6, 7, 8, 9, '`+string(doc)+`')`,
-		`DROP TABLE prices`, `DROP TABLE accounts`, `DROP TABLE transfers`, `DROP TABLE holds`, `DROP TABLE journals`, `DROP TABLE ledger_owner`, `DROP TABLE events`, `DROP TABLE answers`, `DROP TABLE payments`, `DROP TABLE redemption_codes`, `DELETE FROM goose_db_version WHERE version_id > 1`))
+		`DROP TABLE prices`, `DROP TABLE accounts`, `DROP TABLE transfers`, `DROP TABLE holds`, `DROP TABLE journals`, `DROP TABLE ledger_owner`, `DROP TABLE events`, `DROP TABLE answers`, `DROP TABLE answer_totals`, `DROP TABLE payments`, `DROP TABLE redemption_codes`, `DELETE FROM goose_db_version WHERE version_id > 1`))
 	page, err := open(t, at).Records(t.Context(), sluice.RecordQuery{User: want.User, Key: want.Key, Model: want.Model})
 	must(t, err)
 	if len(page.Items) != 1 || !reflect.DeepEqual(page.Items[0], want) {
