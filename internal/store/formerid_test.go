@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/ledger"
+	"github.com/sluicegate/sluice/internal/sluicetest"
 	"github.com/sluicegate/sluice/internal/store"
 )
 
@@ -28,15 +30,21 @@ func requestNow(n byte) (id sluice.RequestID) {
 	return id
 }
 
-// beforeSchema6 takes a database back to how the version before left it.
-func beforeSchema6(t *testing.T, at store.Config) {
+// migrateTransferIDs takes a database back to how the version before schema 6 left
+// it, and runs that migration: what came after touches neither.
+func migrateTransferIDs(t *testing.T, at store.Config) {
 	t.Helper()
-	must(t, raw(t, at,
-		`DROP INDEX transfers_request`, `CREATE INDEX transfers_request ON transfers (request) WHERE request IS NOT NULL`,
-		`ALTER TABLE ledger_owner DROP COLUMN former`, `ALTER TABLE ledger_owner DROP COLUMN address`,
-		`ALTER TABLE records DROP COLUMN image_input`, `ALTER TABLE records DROP COLUMN images`, `ALTER TABLE records DROP COLUMN audio_seconds`,
-		`ALTER TABLE records DROP COLUMN characters`, `ALTER TABLE records DROP COLUMN search_units`,
-		`DELETE FROM goose_db_version WHERE version_id > 5`))
+	must(t, raw(t, at, `DROP INDEX transfers_request`, `CREATE INDEX transfers_request ON transfers (request) WHERE request IS NOT NULL`,
+		`ALTER TABLE ledger_owner DROP COLUMN former`))
+	own := "migrations/0006_transfer_ids.sqlite.sql"
+	if sluicetest.OnPostgres() {
+		own = "migrations/0006_transfer_ids.postgres.sql"
+	}
+	for _, file := range []string{"migrations/0006_transfer_ids.sql", own} {
+		ddl, err := os.ReadFile(file)
+		must(t, err)
+		must(t, raw(t, at, string(ddl)))
+	}
 }
 
 // Lost if it fails: what was charged before an upgrade is charged once more when
@@ -63,7 +71,7 @@ func TestUpgradeKeepsIDs(t *testing.T) {
 	must(t, b.receive([]ledger.Fact{hold(done), hold(running), end(done, true), end(running, false)}))
 	must(t, db.Close())
 
-	beforeSchema6(t, at)
+	migrateTransferIDs(t, at)
 	b = newBooks(t, open(t, at))
 	again := []ledger.Fact{end(done, true), end(running, true), hold(fresh), end(fresh, true)}
 	for i := range again {
