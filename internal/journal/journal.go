@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/sluicegate/sluice"
@@ -244,10 +245,16 @@ func (j *Journal) Truncate(applied Seq) error {
 		if err := j.cfg.Disk.Sync(); err != nil {
 			return err
 		}
-		j.mu.Lock()
-		j.segments = j.segments[1:]
-		j.mu.Unlock()
+		j.unlist(name)
 	}
+}
+
+// unlist takes a removed segment off the list, on which a flush may have changed
+// what is first meanwhile.
+func (j *Journal) unlist(name string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.segments = slices.DeleteFunc(j.segments, func(s segment) bool { return s.name == name })
 }
 
 // removable names the oldest segment if it may go.
