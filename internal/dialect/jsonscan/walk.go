@@ -18,8 +18,10 @@ type walker struct {
 	value   Value
 	started bool
 	ended   bool
-	// whole means that nothing but space may follow.
-	whole  bool
+	// whole means that nothing but space may follow, sound that the document was
+	// validated before.
+	whole, sound bool
+
 	reason string
 }
 
@@ -35,13 +37,13 @@ func Document(doc []byte) Members {
 	return m
 }
 
-// Members walks the members of an object value that was found in doc; of any
-// other value it walks none.
+// Members walks the members of an object value that was found in doc, which is as
+// it was then: nothing is validated again. Of any other value it walks none.
 func (v Value) Members(doc []byte) Members {
 	if v.Kind != Object {
 		return Members{walker: walker{ended: true}}
 	}
-	return Members{walker: walker{doc: doc[:v.End], next: v.Start}}
+	return Members{walker: walker{doc: doc[:v.End], next: v.Start, sound: true}}
 }
 
 // MembersAt walks the members of the object that begins at or, behind white
@@ -55,13 +57,13 @@ func MembersAt(doc []byte, i int) Members {
 	return Members{walker: walker{doc: doc, next: i}}
 }
 
-// Elements walks the elements of an array value that was found in doc; of any
-// other value it walks none.
+// Elements walks the elements of an array value that was found in doc, which is as
+// it was then: nothing is validated again. Of any other value it walks none.
 func (v Value) Elements(doc []byte) Elements {
 	if v.Kind != Array {
 		return Elements{walker{ended: true}}
 	}
-	return Elements{walker{doc: doc[:v.End], next: v.Start}}
+	return Elements{walker{doc: doc[:v.End], next: v.Start, sound: true}}
 }
 
 // Next steps to the next member and reports whether there is one; if not, Err
@@ -69,6 +71,12 @@ func (v Value) Elements(doc []byte) Elements {
 func (m *Members) Next() bool {
 	if !m.step(true) {
 		return false
+	}
+	if m.sound {
+		end := soundString(m.doc, m.next)
+		m.key = Value{Kind: String, Start: m.next, End: end}
+		m.next = skipSpace(m.doc, skipSpace(m.doc, end)+1)
+		return m.take()
 	}
 	end, reason := skipString(m.doc, m.next)
 	if reason != "" {
@@ -150,8 +158,14 @@ func (w *walker) step(object bool) bool {
 	return true
 }
 
-// take validates the value at next.
+// take finds the end of the value at next, and validates it unless that is done.
 func (w *walker) take() bool {
+	if w.sound {
+		kind, end := soundEnd(w.doc, w.next)
+		w.value = Value{Kind: kind, Start: w.next, End: end}
+		w.next = end
+		return true
+	}
 	kind, end, reason := skipValue(w.doc, w.next)
 	if reason != "" {
 		return w.fail(end, reason)

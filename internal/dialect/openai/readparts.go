@@ -136,20 +136,26 @@ func isBase64(text string) bool {
 	if len(text)-len(body) > 2 {
 		return false
 	}
-	for i := 0; i < len(body); i++ {
-		if !base64Letters[body[i]] {
-			return false
-		}
+	// Several at a time: pictures are megabytes of them.
+	strange := false
+	for ; len(body) >= 8; body = body[8:] {
+		strange = strange || notBase64[body[0]]|notBase64[body[1]]|notBase64[body[2]]|notBase64[body[3]]|
+			notBase64[body[4]]|notBase64[body[5]]|notBase64[body[6]]|notBase64[body[7]] != 0
 	}
-	return true
+	for i := range len(body) {
+		strange = strange || notBase64[body[i]] != 0
+	}
+	return !strange
 }
 
-// base64Letters are the letters of base64 by byte (RFC 4648, section 4).
-var base64Letters = letters("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+// notBase64 is 1 for every byte but the letters of base64 (RFC 4648, section 4).
+var notBase64 = others("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
-func letters(of string) (set [256]bool) {
-	for i := range len(of) {
-		set[of[i]] = true
+func others(than string) (set [256]byte) {
+	for i := range set {
+		if strings.IndexByte(than, byte(i)) < 0 {
+			set[i] = 1
+		}
 	}
 	return set
 }
