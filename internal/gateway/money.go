@@ -333,6 +333,11 @@ func (e *exchange) account(n int) error {
 	if ended := e.flight.err(); ended != nil {
 		return ended
 	}
+	if m.terms.level == journal.Synced {
+		if err := e.awaitDisk(); err != nil {
+			return sluice.Errorf(sluice.CodeChargeFailed, "what the answer costs cannot be written down").Because(err)
+		}
+	}
 	seq, ok := e.finalEntry(sluice.OutcomeComplete, int64(n))
 	if !ok {
 		return sluice.Errorf(sluice.CodeChargeFailed, "what the answer costs could not be written down")
@@ -346,6 +351,27 @@ func (e *exchange) account(n int) error {
 	}
 	if err := j.Wait(e.g.haste.context(), seq, journal.Written); err != nil {
 		e.g.metrics.late.Inc()
+	}
+	return nil
+}
+
+// awaitDisk waits while the journal's disk is known to fail, as insist does. An
+// ending is not even offered to it: once taken it charges a complete answer, and
+// this one may never be.
+func (e *exchange) awaitDisk() error {
+	failing := e.g.cfg.Journal.Failing()
+	if failing == nil {
+		return nil
+	}
+	ctx := e.g.patience.context()
+	for ; failing != nil; failing = e.g.cfg.Journal.Failing() {
+		if ctx.Err() != nil {
+			return failing
+		}
+		if ended := e.flight.err(); ended != nil {
+			return ended
+		}
+		sleep(ctx, appendPause)
 	}
 	return nil
 }

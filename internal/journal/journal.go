@@ -304,6 +304,13 @@ func (j *Journal) Stats() Stats {
 	return s
 }
 
+// Failing is why the disk cannot be written; nil when it can, as far as is known.
+func (j *Journal) Failing() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failing
+}
+
 // signal puts the one token into a channel.
 func signal(c chan struct{}) {
 	select {
