@@ -11,9 +11,8 @@ import (
 )
 
 // pricedBudget is what a request with a hold, a journal and a record in it may
-// allocate: what the ledger keeps of the hold, and the text of the record, beyond
-// the budget of every other.
-const pricedBudget = allocationBudget + 4
+// allocate: what the ledger keeps of the hold beyond the budget of every other.
+const pricedBudget = allocationBudget + 2
 
 // Money would make every request dearer than its budget.
 func TestAllocationsPerPricedRequest(t *testing.T) {

@@ -79,14 +79,18 @@ func (l *Limiter) Take(claims []sluice.Claim, into []sluice.Standing) (standings
 	now := l.elapsed()
 	locked := l.lock(claims)
 	defer l.unlock(locked)
+	var few [4]*bucket // as many as most requests claim
+	buckets := few[:0]
 	for i := range claims {
-		if wait, ok := l.bucket(&claims[i], now).take(&claims[i], now); !ok {
+		b := l.bucket(&claims[i], now)
+		if wait, ok := b.take(&claims[i], now); !ok {
 			l.giveBack(claims[:i], now)
 			return into, i, wait
 		}
+		buckets = append(buckets, b)
 	}
-	for i := range claims {
-		into = append(into, l.bucket(&claims[i], now).standing(&claims[i], now))
+	for i, b := range buckets {
+		into = append(into, b.standing(&claims[i], now))
 	}
 	return into, -1, 0
 }
