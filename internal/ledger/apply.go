@@ -23,6 +23,8 @@ type Fact struct {
 	// Booked is the first transfer of this request's settlement, when the store
 	// has it and the book has forgotten; [Poster.Receive] fills it in.
 	Booked *sluice.Transfer
+	// CostBooked says that the store has what this attempt cost.
+	CostBooked bool
 }
 
 // Anomaly is something that must not happen and did not stop the ledger: it is
@@ -81,7 +83,7 @@ func (b *Book) post(out *item, f *Fact, now time.Time) {
 		return
 	}
 	if !p.Final {
-		out.transfers = b.cost(p, out.at, now)
+		b.postAttempt(out, f, now)
 		return
 	}
 	known, done := b.settled.by[p.Request]
@@ -89,6 +91,7 @@ func (b *Book) post(out *item, f *Fact, now time.Time) {
 		known, done = settlement{f.Booked.Gateway, f.Booked.JournalSeq, p.Charge}, true
 	}
 	if done {
+		out.record = nil // the store has one since then, and a request has one
 		if known != (settlement{out.at.journal, out.at.seq, p.Charge}) {
 			out.anomaly(out.at, p.Request, fmt.Sprintf("settled before, by entry %d for %s", known.seq, known.charge))
 		}
@@ -97,6 +100,23 @@ func (b *Book) post(out *item, f *Fact, now time.Time) {
 	// Its cost, too, is booked once: the store ignores the id of a second one.
 	made, free := b.settle(p, out.at, now)
 	out.transfers, out.confirms = append(b.cost(p, out.at, now), made...), free
+}
+
+// postAttempt takes the TERMINAL of an attempt that did not end its request. One
+// that comes twice, by another entry, costs once: the store would ignore the
+// second transfer, and memory must not be above it.
+func (b *Book) postAttempt(out *item, f *Fact, now time.Time) {
+	made := b.costOf(f.Posting)
+	if made.IsZero() {
+		return
+	}
+	_, known := b.costs.by[made]
+	if known || f.CostBooked {
+		out.anomaly(out.at, f.Posting.Request, fmt.Sprintf("attempt %d ended before", f.Posting.Attempt))
+		return
+	}
+	b.costs.put(made, struct{}{})
+	out.transfers = b.cost(f.Posting, out.at, now)
 }
 
 // Unsettled reports whether the book cannot tell from memory if a request was

@@ -26,6 +26,7 @@ type Book struct {
 	holds    map[sluice.RequestID]*hold
 	settled  window[sluice.RequestID, settlement]
 	direct   window[sluice.TransferID, sluice.Transfer]
+	costs    window[sluice.TransferID, struct{}] // of attempts that did not end their request
 	// applied is the position of each journal in memory, durable in the store.
 	applied map[string]uint64
 	durable map[string]uint64
@@ -60,6 +61,7 @@ func NewBook(cfg Config) *Book {
 		accounts: map[sluice.AccountID]*account{}, holds: map[sluice.RequestID]*hold{},
 		settled: newWindow[sluice.RequestID, settlement](cfg.Remember),
 		direct:  newWindow[sluice.TransferID, sluice.Transfer](cfg.Remember),
+		costs:   newWindow[sluice.TransferID, struct{}](cfg.Remember),
 		applied: map[string]uint64{}, durable: map[string]uint64{},
 		past: map[string]sluice.Nanos{}, tally: &tally{moved: map[string]sluice.Nanos{}},
 	}

@@ -355,6 +355,58 @@ func TestNothingHappensTwice(t *testing.T) {
 	b.want("849/0 151/0 -9/0", acme, revenue, "cogs:p@USD")
 }
 
+// TestAttemptsCostOnce ends an attempt twice, by two entries: what the house owes
+// would be more in memory than in the store, or be booked twice after a restart.
+func TestAttemptsCostOnce(t *testing.T) {
+	b := newBooks(t, ledger.Config{Remember: 2})
+	b.topUp(acme, 1000)
+	ended := func(n int, attempt uint16) *sluice.Posting {
+		return &sluice.Posting{Request: request(n), Attempt: attempt, Outcome: sluice.OutcomeError,
+			Cost: sluice.CostLeg{Debit: "cogs:p@USD", Credit: "payable:p@USD", Amount: 9}}
+	}
+	h := holdOf(1, acme, 400)
+	b.receive(ledger.Fact{Hold: &h}, ledger.Fact{Posting: ended(1, 1)}, ledger.Fact{Posting: ended(1, 1)})
+	b.want("-9/0 9/0", "cogs:p@USD", "payable:p@USD")
+	b.receive(ledger.Fact{Posting: ended(1, 2)}, ledger.Fact{Posting: ended(2, 1)})
+	b.receive(ledger.Fact{Posting: ended(1, 1)}) // forgotten, and found in the store
+	b.want("-27/0 27/0", "cogs:p@USD", "payable:p@USD")
+	b.restart(ledger.Config{})
+	b.receive(ledger.Fact{Posting: ended(1, 1)}, ledger.Fact{Posting: final(1, acme, 100)})
+	b.want("-27/0 27/0 900/0", "cogs:p@USD", "payable:p@USD", acme)
+	if n := len(b.store.anomalies); n != 3 {
+		t.Errorf("%d anomalies: %+v", n, b.store.anomalies)
+	}
+}
+
+// TestRecordsAreKeptOnce settles a request again, as a journal does that was
+// damaged behind what it had shipped: it would have two records.
+func TestRecordsAreKeptOnce(t *testing.T) {
+	b := newBooks(t, ledger.Config{Remember: 1})
+	b.topUp(acme, 1000)
+	h, crash := holdOf(1, acme, 400), final(1, acme, 0)
+	crash.Outcome = sluice.OutcomeCrash
+	records := func(facts ...ledger.Fact) (n int) {
+		after := b.Applied("j")
+		for i := range facts {
+			facts[i].Seq = after + uint64(i) + 1
+		}
+		if _, err := b.Receive(context.Background(), "j", after, facts); err != nil {
+			t.Fatal(err)
+		}
+		return len(b.store.records)
+	}
+	if n := records(ledger.Fact{Hold: &h}, ledger.Fact{Posting: final(1, acme, 150), Record: &sluice.Record{ID: "1"}}); n != 1 {
+		t.Fatalf("%d records", n)
+	}
+	if n := records(ledger.Fact{Posting: crash, Record: &sluice.Record{ID: "1", Outcome: sluice.OutcomeCrash}}); n != 1 {
+		t.Errorf("%d records while it is remembered", n)
+	}
+	b.restart(ledger.Config{})
+	if n := records(ledger.Fact{Posting: crash, Record: &sluice.Record{ID: "1", Outcome: sluice.OutcomeCrash}}); n != 1 {
+		t.Errorf("%d records after a restart", n)
+	}
+}
+
 // TestLateSettlement charges a request whose hold has expired, or never came,
 // once, and voids nothing twice.
 func TestLateSettlement(t *testing.T) {

@@ -17,6 +17,7 @@ type memory struct {
 	byID      map[sluice.TransferID]sluice.Transfer
 	positions map[string]uint64
 	anomalies []ledger.Anomaly
+	records   []*sluice.Record
 	fail      error // what Commit answers, having done nothing
 	drop      bool  // keep nothing, for benchmarks
 }
@@ -99,5 +100,6 @@ func (m *memory) Commit(_ context.Context, b ledger.Batch) error {
 		m.positions[journal] = max(m.positions[journal], seq)
 	}
 	m.anomalies = append(m.anomalies, b.Anomalies...)
+	m.records = append(m.records, b.Records...)
 	return nil
 }

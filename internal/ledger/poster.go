@@ -71,17 +71,26 @@ func (p *Poster) Receive(ctx context.Context, journal string, after uint64, fact
 	return p.book.Durable(journal), nil
 }
 
-// recall asks the store about settlements that the book would have to remember
-// from long ago.
+// recall asks the store about settlements, and costs of attempts, that the book
+// would have to remember from long ago.
 func (p *Poster) recall(ctx context.Context, facts []Fact) error {
 	var ids []sluice.TransferID
 	asked := map[sluice.TransferID][]*Fact{}
 	for i := range facts {
 		f := &facts[i]
-		if f.Posting == nil || !f.Posting.Final || !p.book.Unsettled(f.Posting.Request) {
+		if f.Posting == nil {
 			continue
 		}
-		id := p.book.id(f.Posting.Request, f.Posting.Request.String(), "settle", 0)
+		id := p.book.costOf(f.Posting)
+		if f.Posting.Final {
+			if !p.book.Unsettled(f.Posting.Request) {
+				continue
+			}
+			id = p.book.id(f.Posting.Request, f.Posting.Request.String(), "settle", 0)
+		}
+		if id.IsZero() {
+			continue
+		}
 		ids, asked[id] = append(ids, id), append(asked[id], f)
 	}
 	if len(ids) == 0 {
@@ -93,7 +102,7 @@ func (p *Poster) recall(ctx context.Context, facts []Fact) error {
 	}
 	for i := range found {
 		for _, f := range asked[found[i].ID] {
-			f.Booked = &found[i]
+			f.Booked, f.CostBooked = &found[i], true
 		}
 	}
 	return nil

@@ -161,13 +161,21 @@ func (s *settling) overage(code sluice.TransferCode, rest sluice.Nanos) {
 	s.transfer(sluice.TransferSingle, code, b.account(debtor), b.account(sluice.HouseAccount(sluice.AccountRevenue, wallet.Asset())), missing, sluice.TransferID{})
 }
 
+// costOf names what an attempt cost the house; zero when it cost nothing.
+func (b *Book) costOf(p *sluice.Posting) sluice.TransferID {
+	if p.Cost.Amount == 0 {
+		return sluice.TransferID{}
+	}
+	return b.id(p.Request, p.Request.String(), "cost", int(p.Attempt))
+}
+
 // cost books what an attempt cost the house.
 func (b *Book) cost(p *sluice.Posting, at position, now time.Time) []sluice.Transfer {
 	if p.Cost.Amount == 0 {
 		return nil
 	}
 	from, to := b.account(p.Cost.Debit), b.account(p.Cost.Credit)
-	id := b.id(p.Request, p.Request.String(), "cost", int(p.Attempt))
+	id := b.costOf(p)
 	from.add(-p.Cost.Amount)
 	to.add(p.Cost.Amount)
 	return []sluice.Transfer{{

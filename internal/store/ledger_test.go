@@ -265,6 +265,31 @@ func withRecord(n int) ledger.Batch {
 	return ledger.Batch{Records: []*sluice.Record{{ID: requestOf(n).String(), Time: noon, Model: fmt.Sprint("m", n)}}, Positions: map[string]uint64{"g": uint64(n)}}
 }
 
+// TestCrashedRequestsHaveOneRecord ends a request that moved no money once more, as
+// a process does whose journal lost how it ended. Lost if it fails: reports count
+// it twice.
+func TestCrashedRequestsHaveOneRecord(t *testing.T) {
+	db := open(t, place(t))
+	b := newBooks(t, db)
+	id, err := sluice.ParseRequestID("01a205c9-b8d1-7991-bbc5-e1865190488b")
+	must(t, err)
+	other, err := sluice.ParseRequestID("01a205c9-b8d1-7991-bbc5-e1865190488c")
+	must(t, err)
+	crash := func(id sluice.RequestID, at time.Time) *sluice.Record {
+		return &sluice.Record{ID: id.String(), Time: at, Outcome: sluice.OutcomeCrash}
+	}
+	began := id.Time().Add(345 * time.Microsecond)
+	must(t, b.store.Commit(t.Context(), ledger.Batch{Records: []*sluice.Record{{ID: id.String(), Time: began, Outcome: sluice.OutcomeComplete}}}))
+	for range 2 {
+		must(t, b.store.Commit(t.Context(), ledger.Batch{Records: []*sluice.Record{crash(id, id.Time()), crash(other, other.Time())}}))
+	}
+	page, err := db.Records(t.Context(), sluice.RecordQuery{})
+	must(t, err)
+	if len(page.Items) != 2 || page.Items[0].ID != id.String() || page.Items[0].Outcome != sluice.OutcomeComplete || page.Items[1].ID != other.String() {
+		t.Errorf("%+v", page.Items)
+	}
+}
+
 // TestLedgerHasOneOwner lets a second process take the ledger. Lost if it fails:
 // two processes spend one balance.
 func TestLedgerHasOneOwner(t *testing.T) {

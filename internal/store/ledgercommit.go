@@ -301,11 +301,41 @@ func (c *commit) movePositions() error {
 
 // keepRecords stores what requests were, with what was booked for them.
 func (c *commit) keepRecords() error {
-	rows := recordRows(len(c.batch.Records), func(i int) *sluice.Record { return c.batch.Records[i] })
+	records, err := c.unrecorded()
+	if err != nil {
+		return err
+	}
+	rows := recordRows(len(records), func(i int) *sluice.Record { return records[i] })
 	if c.allNew {
 		return c.tx.copyRows("records", typed(recordColumns, recordTexts), rows)
 	}
 	return c.tx.insertRecords(rows)
+}
+
+// unrecorded are the batch's records without those that a crash seems to have
+// ended, though the store knows how they did end: of a request that moved no money
+// nothing else tells, and the time in its second record is another one.
+func (c *commit) unrecorded() ([]*sluice.Record, error) {
+	var kept []*sluice.Record
+	for i, r := range c.batch.Records {
+		known := false
+		if r.Outcome == sluice.OutcomeCrash {
+			var err error
+			if known, err = c.tx.recorded(r.ID); err != nil {
+				return nil, err
+			}
+		}
+		if known && kept == nil {
+			kept = append(make([]*sluice.Record, 0, len(c.batch.Records)), c.batch.Records[:i]...)
+		}
+		if !known && kept != nil {
+			kept = append(kept, r)
+		}
+	}
+	if kept == nil {
+		return c.batch.Records, nil
+	}
+	return kept, nil
 }
 
 func (c *commit) tellAnomalies() error {

@@ -110,6 +110,19 @@ func (tx *Tx) insertRecords(rows rowSource) error {
 	return err
 }
 
+// recorded reports whether a request has a record, whatever time in the
+// millisecond of its id it has.
+func (tx *Tx) recorded(id string) (bool, error) {
+	parsed, err := sluice.ParseRequestID(id)
+	if err != nil {
+		return false, nil // it cannot be looked for
+	}
+	from := micros(parsed.Time())
+	var n int64
+	err = tx.row(`SELECT COUNT(*) FROM records WHERE time >= $1 AND time < $2 AND id = $3`, []any{from, from + time.Millisecond.Microseconds(), id}, &n)
+	return n > 0, err
+}
+
 // Records returns finished requests, newest first. An empty q.Tenant selects
 // every tenant.
 func (db *DB) Records(ctx context.Context, q sluice.RecordQuery) (sluice.Page[sluice.Record], error) {
