@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	// ledgerLease is how long a ledger on PostgreSQL waits for its owner before
-	// another process may take it; it is renewed every second.
-	ledgerLease = 5 * time.Second
+	// commandLease is how long a ledger waits for a command that died.
+	commandLease = 5 * time.Second
 	// instanceName is the file in the data folder that tells one installation's
 	// processes apart: the folder belongs to one of them at a time, so whoever
 	// starts on it again is the owner that died.
@@ -52,21 +51,25 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 // ownLedger takes the ledger of this process. One in a file needs no lease, and no
 // write each second: the lock on the data folder says whose it is.
 func (c *controlRole) ownLedger(ctx context.Context, owner string) (*worker.Owned, error) {
-	owned, err := ownLedger(ctx, c.store, claimant{owner, c.advertised()}, c.anomaly)
+	owned, err := ownLedger(ctx, c.store, claimant{owner, c.advertised(), c.LedgerLease}, c.anomaly)
 	if err == nil && c.PostgresDSN == "" {
 		owned.Lease, owned.Renew = 0, nil
 	}
 	return owned, err
 }
 
-// claimant is who takes a ledger: name is what no other process is called, and
-// address where others reach it, if they can.
-type claimant struct{ name, address string }
+// claimant is who takes a ledger: name is what no other process is called, address
+// where others reach it, if they can, and lease for how long they stay away after
+// they last heard of it.
+type claimant struct {
+	name, address string
+	lease         time.Duration
+}
 
 // ownLedger takes the ledger of a database, loads it, and says where it is from
 // now on; anomalies are told.
 func ownLedger(ctx context.Context, db *store.DB, owner claimant, tell func(ledger.Anomaly)) (*worker.Owned, error) {
-	kept, err := db.OwnLedger(ctx, owner.name, ledgerLease)
+	kept, err := db.OwnLedger(ctx, owner.name, owner.lease)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +79,8 @@ func ownLedger(ctx context.Context, db *store.DB, owner claimant, tell func(ledg
 		return nil, errors.Join(err, kept.Yield(ctx))
 	}
 	return &worker.Owned{
-		Book: book, Poster: poster, Close: kept.Yield, Lease: ledgerLease,
-		Renew: func(ctx context.Context) error { return kept.Renew(ctx, ledgerLease) },
+		Book: book, Poster: poster, Close: kept.Yield, Lease: owner.lease,
+		Renew: func(ctx context.Context) error { return kept.Renew(ctx, owner.lease) },
 	}, nil
 }
 

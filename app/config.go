@@ -79,6 +79,8 @@ type Config struct {
 	JournalQuota int `key:"journal.quota_bytes" env:"SLUICE_JOURNAL_QUOTA_BYTES" default:"1073741824"`
 	// How large a file of the journal grows before the next one begins, in bytes; at most an eighth of journal.quota_bytes.
 	JournalSegment int `key:"journal.segment_bytes" env:"SLUICE_JOURNAL_SEGMENT_BYTES" default:"16777216"`
+	// How long the ledger of a PostgreSQL database waits for the process that keeps it, which renews this every second, before another one may take it. For as long, less a second, that process decides on balances while the database is away: long for a single process, short for several.
+	LedgerLease time.Duration `key:"ledger.lease" env:"SLUICE_LEDGER_LEASE" default:"5s"`
 	// Where clients whose balance is short are sent to top up; empty is control.public_url with /billing behind it.
 	TopUpURL string `key:"billing.top_up_url" env:"SLUICE_TOP_UP_URL"`
 	// What endings of requests are charged for where that is not the default of docs/money.md, as outcome=basis, separated by commas (or a map in the file), for instance client_gone=nothing.
@@ -121,6 +123,10 @@ const (
 	maxSegment = 1 << 30
 	minQuota   = 8 * minSegment
 	maxQuota   = 1 << 44
+	// Of the ledger's lease: it outlives a renewal that hangs, and is over before
+	// anybody believes that nobody will come.
+	minLease = 3 * time.Second
+	maxLease = 24 * time.Hour
 )
 
 // controlAddr is control.addr with the port of server.port when that is set.

@@ -119,7 +119,7 @@ func replayJournal(ctx context.Context, db *store.DB, owner, folder string, p pr
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
 	books := worker.NewBooks(worker.BooksConfig{
 		Now: time.Now, Log: log, Own: func(ctx context.Context) (*worker.Owned, error) {
-			return ownLedger(ctx, db, claimant{name: owner}, anomalyTo(log))
+			return ownLedger(ctx, db, claimant{name: owner, lease: commandLease}, anomalyTo(log))
 		},
 	})
 	if err := books.Take(ctx); err != nil {

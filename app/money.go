@@ -29,6 +29,9 @@ func (c *Config) checkMoney(p *problems) {
 	if c.JournalSegment < minSegment || c.JournalSegment > maxSegment || c.JournalSegment > c.JournalQuota/8 {
 		p.bad("SLUICE_JOURNAL_SEGMENT_BYTES (journal.segment_bytes) must be %d to %d, and at most an eighth of journal.quota_bytes", minSegment, maxSegment)
 	}
+	if c.LedgerLease < minLease || c.LedgerLease > maxLease {
+		p.bad("SLUICE_LEDGER_LEASE (ledger.lease) must be %s to %s", minLease, maxLease)
+	}
 	if c.TopUpURL != "" && !webAddress(c.TopUpURL) {
 		p.bad("SLUICE_TOP_UP_URL (billing.top_up_url): %q is not an http(s) address", c.TopUpURL)
 	}
