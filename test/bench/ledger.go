@@ -28,9 +28,9 @@ const (
 )
 
 // ledgerMain applies the journal of chats to the books the way `serve` and
-// `control` do under load: full batches, each of them records first and then
-// transfers, durable before the next. It does nothing else, so that the cost of
-// the ledger can be told from the requests'.
+// `control` do under load: full batches, each of them with its records durable
+// before the next. It does nothing else, so that the cost of the ledger can be
+// told from the requests'.
 func ledgerMain(args []string) error {
 	set := flag.NewFlagSet("ledger", flag.ExitOnError)
 	dir := set.String("dir", "", "folder for the database")
