@@ -45,11 +45,11 @@ func ReadSignature(text, home string) Signature {
 // translated even between equals, because what is left out of it then has
 // consequences that only a codec knows.
 func Moved(body []byte) bool {
-	if indexRare(body, travelMark64, len("c2x1a")) >= 0 {
+	if Holds(body, travelMark64, 'W') {
 		return true
 	}
 	for {
-		i := indexRare(body, travelMark, len("sluice"))
+		i := indexRare(body, travelMark, '-')
 		if i < 0 {
 			return false
 		}
@@ -62,20 +62,24 @@ func Moved(body []byte) bool {
 	}
 }
 
-// indexRare is bytes.Index that looks for the byte at the offset rare of text.
-// bytes.Index looks for the first one, which every other word of prose holds here,
-// and every body of every request is searched.
-func indexRare(body []byte, text string, rare int) int {
+// Holds reports whether a body holds text, of which rare is a byte that bodies
+// seldom have: bytes.Contains looks for the first one, which every other word of
+// prose, or every member of JSON, has in what is looked for here.
+func Holds(body []byte, text string, rare byte) bool { return indexRare(body, text, rare) >= 0 }
+
+// indexRare is where the text begins, -1 where it is not.
+func indexRare(body []byte, text string, rare byte) int {
+	offset := strings.IndexByte(text, rare)
 	for from := 0; ; {
-		i := bytes.IndexByte(body[from:], text[rare])
+		i := bytes.IndexByte(body[from:], rare)
 		if i < 0 {
 			return -1
 		}
-		from += i + 1
-		start := from - 1 - rare
+		start := from + i - offset
 		if start >= 0 && len(body)-start >= len(text) && string(body[start:start+len(text)]) == text {
 			return start
 		}
+		from += i + 1
 	}
 }
 

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"net/url"
 	"strings"
 
@@ -163,7 +162,7 @@ func (f flavor) moved(ask *dialect.Ask) bool {
 	if ask.Operation.Name != dialect.OpChat || ask.Front == nil {
 		return false
 	}
-	holds := func(text string) bool { return bytes.Contains(ask.Body, []byte(text)) }
+	holds := func(text string) bool { return form.Holds(ask.Body, text, '_') }
 	vendor := f.azure || f.name == "openai"
 	return form.Moved(ask.Body) || vendor && (holds(`"reasoning_content"`) || holds(`"reasoning_details"`) || holds(`"thought_signature"`))
 }
