@@ -38,7 +38,7 @@ func (c *controlRole) openBooks(ctx context.Context) error {
 	c.books = worker.NewBooks(worker.BooksConfig{
 		Own:    func(ctx context.Context) (*worker.Owned, error) { return c.ownLedger(ctx, owner) },
 		Verify: func(ctx context.Context) (int, []ledger.Violation, error) { return proveLedger(ctx, c.store) },
-		Alarm:  c.alarm, Now: time.Now, Log: c.log,
+		Alarm:  c.alarm, Violation: c.violation, Now: time.Now, Log: c.log,
 	})
 	c.progress.step("ledger")
 	if err := c.books.Take(ctx); sluice.CodeOf(err) != sluice.CodeUnavailable {
@@ -132,6 +132,17 @@ func (c *controlRole) alarm(ctx context.Context, a worker.Alarm) error {
 	return c.store.AddEvents(ctx, sluice.Event{
 		ID: sluice.EventAlarm + " " + a.Since.Format(time.RFC3339Nano), Kind: sluice.EventAlarm, Subject: a.Journal, Data: data,
 	})
+}
+
+// violation puts a broken invariant into the outbox, once a day for each subject:
+// figures in its message may change from check to check.
+func (c *controlRole) violation(ctx context.Context, at time.Time, v ledger.Violation) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("rendering a violation: %w", err)
+	}
+	id := sluice.NewTransferID(v.Invariant+" "+v.Subject+" "+at.UTC().Format(time.DateOnly), "violation", 0)
+	return c.store.AddEvents(ctx, sluice.Event{ID: id.String(), Kind: sluice.EventViolation, Subject: v.Subject, Data: data})
 }
 
 // instance returns the name of whoever runs on a data folder, making it up once.

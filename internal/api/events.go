@@ -12,7 +12,7 @@ import (
 func (s *server) registerEvents() {
 	register(s, operation{id: "list-events", method: http.MethodGet, path: adminPath + "events", tag: "system",
 		summary:     "List anomalies and alarms, newest first",
-		description: "Platform admins only. ledger.anomaly is something that must not happen and did not stop the ledger; ledger.alarm says that nothing could be booked for an hour."}, listEvents)
+		description: "Platform admins only. ledger.anomaly is something that must not happen and did not stop the ledger; ledger.violation is an invariant of the ledger that does not hold; ledger.alarm says that nothing could be booked for an hour."}, listEvents)
 }
 
 func listEvents(ctx context.Context, ses *control.Session, in *struct {

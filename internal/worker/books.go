@@ -49,6 +49,9 @@ type BooksConfig struct {
 	Verify func(ctx context.Context) (transfers int, found []ledger.Violation, err error)
 	// Alarm writes an event for an operator into the outbox; nil only logs.
 	Alarm func(ctx context.Context, alarm Alarm) error
+	// Violation writes an event for a broken invariant into the outbox, once however
+	// often it is called with it; nil only logs.
+	Violation func(ctx context.Context, at time.Time, v ledger.Violation) error
 	// Grace is how long after its deadline a hold counts as a violation; 0 means
 	// 1 min.
 	Grace time.Duration

@@ -234,3 +234,33 @@ func TestBooksLoseTheLedger(t *testing.T) {
 		t.Errorf("as the owner again: %s, %v, charged %s", applied, err, d.charged())
 	}
 }
+
+// Losing this means that a broken invariant is in a log that nobody reads, or that
+// the outbox fills with it.
+func TestViolationsAreTold(t *testing.T) {
+	found := []ledger.Violation{{Invariant: "I1", Subject: "USD", Message: "all accounts together hold 1"}, {Invariant: "I4", Subject: "cust.wallet:acme@USD"}}
+	var told []ledger.Violation
+	var broken error
+	books := worker.NewBooks(worker.BooksConfig{
+		Own: func(context.Context) (*worker.Owned, error) { return nil, errors.New("not here") },
+		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Verify: func(context.Context) (int, []ledger.Violation, error) { return 7, found, nil },
+		Violation: func(_ context.Context, at time.Time, v ledger.Violation) error {
+			if broken != nil || at.IsZero() {
+				return broken
+			}
+			told = append(told, v)
+			return nil
+		},
+	})
+	broken = errors.New("the disk is gone")
+	books.VerifyNow(t.Context())
+	if len(told) != 0 {
+		t.Fatalf("told %+v", told)
+	}
+	broken, found = nil, nil
+	books.VerifyNow(t.Context())
+	if len(told) != 2 || told[0].Invariant != "I1" || told[1].Subject != "cust.wallet:acme@USD" {
+		t.Errorf("told %+v", told)
+	}
+}

@@ -35,6 +35,7 @@ type watch struct {
 	figures ledger.Figures
 	checked time.Time
 	full    FullCheck
+	untold  []ledger.Violation // what the outbox does not have yet
 }
 
 // applied counts entries that are booked.
@@ -145,6 +146,7 @@ func (b *Books) look(ctx context.Context) {
 	b.whole(ctx, o)
 	if now := b.cfg.Now(); now.Sub(b.lastCheck()) >= checkEvery {
 		b.check(o, now)
+		b.tell(ctx)
 	}
 }
 
@@ -186,6 +188,7 @@ func (b *Books) check(o *Owned, now time.Time) {
 	w.mu.Unlock()
 	for _, v := range f.Violations {
 		if !slices.Contains(before, v) {
+			w.toTell(v)
 			b.cfg.Log.Error("an invariant of the ledger is broken", "invariant", v.Invariant, "subject", v.Subject, "message", v.Message)
 		}
 	}
@@ -206,8 +209,43 @@ func (b *Books) VerifyNow(ctx context.Context) {
 	}
 	for _, v := range full.Violations {
 		b.cfg.Log.Error("the ledger does not agree with its transfers", "invariant", v.Invariant, "subject", v.Subject, "message", v.Message)
+		b.watch.toTell(v)
 	}
 	b.watch.mu.Lock()
-	defer b.watch.mu.Unlock()
 	b.watch.full = full
+	b.watch.mu.Unlock()
+	b.tell(ctx)
+}
+
+// toTell notes a violation for the outbox; beyond a limit the log has to do.
+func (w *watch) toTell(v ledger.Violation) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.untold) < MaxListed {
+		w.untold = append(w.untold, v)
+	}
+}
+
+// tell puts violations into the outbox; what cannot be written now is, with the
+// next check.
+func (b *Books) tell(ctx context.Context) {
+	w := &b.watch
+	w.mu.Lock()
+	list := w.untold
+	w.untold = nil
+	w.mu.Unlock()
+	if b.cfg.Violation == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	for i, v := range list {
+		if err := b.cfg.Violation(ctx, b.cfg.Now(), v); err != nil {
+			b.cfg.Log.Error("a violation could not be written to the outbox yet", "error", err)
+			for _, left := range list[i:] {
+				w.toTell(left)
+			}
+			return
+		}
+	}
 }
