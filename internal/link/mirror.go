@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unique"
 
 	"github.com/sluicegate/sluice"
 )
@@ -30,10 +31,18 @@ type object struct {
 	faulty bool
 }
 
+// decoded is what a field holds as the shelf of its hash keeps it.
+type decoded struct {
+	object
+	value any
+}
+
 // shelf keeps the objects of one hash decoded.
 type shelf interface {
-	// put decodes a value; drop takes an object away. Neither shows before sort.
-	put(field, value string) (object, error)
+	// decode reads a value and changes nothing; any goroutine may call it.
+	decode(field, value string) (decoded, error)
+	// put takes an object over; drop takes one away. Neither shows before fill.
+	put(decoded)
 	drop(name)
 	// fill brings the list up to date and hands it to the snapshot. Lists that
 	// were handed over are never changed.
@@ -59,7 +68,7 @@ func newMirror() *mirror {
 	m := &mirror{faults: map[entry]sluice.Condition{}, shelves: [...]shelf{ // in the order of hashes
 		&objectShelf[sluice.Provider, *sluice.Provider]{into: values(func(s *sluice.Snapshot, l []sluice.Provider) { s.Providers = l })},
 		newKeyShelf(),
-		&objectShelf[sluice.Model, *sluice.Model]{read: readModel, into: values(func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l })},
+		&objectShelf[sluice.Model, *sluice.Model]{read: func(_ string, value []byte, m *sluice.Model) error { return readModel(value, m) }, into: values(func(s *sluice.Snapshot, l []sluice.Model) { s.Models = l })},
 		&objectShelf[sluice.Route, *sluice.Route]{into: values(func(s *sluice.Snapshot, l []sluice.Route) { s.Routes = l })},
 		&objectShelf[sluice.Upstream, *sluice.Upstream]{into: values(func(s *sluice.Snapshot, l []sluice.Upstream) { s.Upstreams = l })},
 		&objectShelf[sluice.Group, *sluice.Group]{into: values(func(s *sluice.Snapshot, l []sluice.Group) { s.Groups = l })},
@@ -74,7 +83,22 @@ func newMirror() *mirror {
 }
 
 func newKeyShelf() shelf {
-	return &objectShelf[sluice.Key, *sluice.Key]{into: func(s *sluice.Snapshot, l []*sluice.Key) { s.Keys = l }}
+	return &objectShelf[sluice.Key, *sluice.Key]{read: readKey, into: func(s *sluice.Snapshot, l []*sluice.Key) { s.Keys = l }}
+}
+
+// readKey reads a key. There are many of them, and most of what they say they
+// say alike: they share it.
+func readKey(field string, value []byte, k *sluice.Key) error {
+	if err := json.Unmarshal(value, k); err != nil {
+		return err
+	}
+	if k.TokenHash == field {
+		k.TokenHash = field // one text instead of two
+	}
+	for _, text := range []*string{&k.Tenant, &k.User, &k.Group, &k.Wallet, (*string)(&k.Status)} {
+		*text = unique.Make(*text).Value()
+	}
+	return nil
 }
 
 // leaveKeys stops holding the keys, and hands those that it has to the cache.
@@ -115,20 +139,36 @@ func (m *mirror) noteKey(field, value string, gone bool) {
 // agrees reports whether the mirror holds what a manifest says.
 func (m *mirror) agrees(with manifest) bool { return with.mismatch(m.digests) == "" }
 
+// reading is a field that was read and decoded, and not yet taken over.
+type reading struct {
+	entry
+	sum uint64
+	decoded
+	err error
+}
+
+// read decodes a field; any goroutine may do so.
+func (m *mirror) read(hash int, e entry) reading {
+	d, err := m.shelves[hash].decode(e.field, e.value)
+	return reading{e, e.sum(), d, err}
+}
+
 // set takes over one field. A value that does not decode disables its object
 // and nothing else.
-func (m *mirror) set(hash int, e entry) {
-	m.remove(hash, e.field)
-	o, err := m.shelves[hash].put(e.field, e.value)
-	if err != nil {
-		m.faults[entry{hashes[hash], e.field}] = sluice.Condition{
-			Kind: kindOf(hash), Tenant: o.tenant, Name: cmp.Or(o.name.name, e.field), Problem: "the published object cannot be read: " + err.Error(),
+func (m *mirror) set(hash int, r reading) {
+	m.remove(hash, r.field)
+	o := r.object
+	if r.err == nil {
+		m.shelves[hash].put(r.decoded)
+	} else {
+		m.faults[entry{hashes[hash], r.field}] = sluice.Condition{
+			Kind: kindOf(hash), Tenant: o.tenant, Name: cmp.Or(o.name.name, r.field), Problem: "the published object cannot be read: " + r.err.Error(),
 		}
 		o.faulty = true
 	}
-	m.fields[hash][e.field] = held{e.sum(), o}
+	m.fields[hash][r.field] = held{r.sum, o}
 	m.digests[hash].count++
-	m.digests[hash].sum += e.sum()
+	m.digests[hash].sum += r.sum
 }
 
 // remove takes one field away; an unknown one is not there already.
@@ -162,7 +202,7 @@ func (m *mirror) apply(v view) {
 		}
 		for _, f := range v.fields {
 			if f.hash == h && !f.deleted {
-				m.set(i, f.entry)
+				m.set(i, m.read(i, f.entry))
 			}
 		}
 	}
@@ -214,7 +254,7 @@ type objectShelf[T any, P interface {
 	sluice.Object
 }] struct {
 	into    func(*sluice.Snapshot, []*T)
-	read    func([]byte, *T) error // nil reads the object's own JSON
+	read    func(field string, value []byte, o *T) error // nil reads the object's own JSON
 	list    []*T
 	added   []*T
 	dropped []name
@@ -236,21 +276,18 @@ func values[T any](into func(*sluice.Snapshot, []T)) func(*sluice.Snapshot, []*T
 	}
 }
 
-func (s *objectShelf[T, P]) put(_, value string) (object, error) {
+func (s *objectShelf[T, P]) decode(field, value string) (decoded, error) {
 	o := new(T)
 	var err error
 	if s.read != nil {
-		err = s.read([]byte(value), o)
+		err = s.read(field, []byte(value), o)
 	} else {
 		err = json.Unmarshal([]byte(value), o)
 	}
-	is := object{name: nameOf(P(o))}
-	if err != nil {
-		return is, err
-	}
-	s.added = append(s.added, o)
-	return is, nil
+	return decoded{object{name: nameOf(P(o))}, o}, err
 }
+
+func (s *objectShelf[T, P]) put(d decoded) { s.added = append(s.added, d.value.(*T)) }
 
 // drop takes an object away that put has brought before or in this round.
 func (s *objectShelf[T, P]) drop(n name) {
@@ -314,24 +351,27 @@ type metaShelf struct {
 // never empty.
 var pluginsName = name{}
 
-func (s *metaShelf) put(field, value string) (object, error) {
+func (s *metaShelf) decode(field, value string) (decoded, error) {
 	if field == fieldPlugins {
 		var plugins map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(value), &plugins); err != nil {
-			return object{}, err
-		}
-		s.plugins = plugins
-		return object{name: pluginsName}, nil
+		err := json.Unmarshal([]byte(value), &plugins)
+		return decoded{object{name: pluginsName}, plugins}, err
+	}
+	if !strings.HasPrefix(field, fieldUser) {
+		return decoded{object{name: name{"?", field}}, nil}, nil // of a newer control: not ours to read
 	}
 	var u sluice.UserRef
-	if !strings.HasPrefix(field, fieldUser) {
-		return object{name: name{"?", field}}, nil // of a newer control: not ours to read
+	err := json.Unmarshal([]byte(value), &u)
+	return decoded{object{name: name{u.Tenant, u.Name}}, u}, err
+}
+
+func (s *metaShelf) put(d decoded) {
+	switch v := d.value.(type) {
+	case map[string]json.RawMessage:
+		s.plugins = v
+	case sluice.UserRef:
+		s.users[d.name] = v
 	}
-	if err := json.Unmarshal([]byte(value), &u); err != nil {
-		return object{}, err
-	}
-	s.users[name{u.Tenant, u.Name}] = u
-	return object{name: name{u.Tenant, u.Name}}, nil
 }
 
 func (s *metaShelf) drop(n name) {

@@ -16,15 +16,13 @@ type priceShelf struct {
 	stale  bool // list is not what prices says
 }
 
-func (s *priceShelf) put(field, value string) (object, error) {
+func (s *priceShelf) decode(field, value string) (decoded, error) {
 	var p sluice.Price
-	if err := json.Unmarshal([]byte(value), &p); err != nil {
-		return object{}, err
-	}
-	at := name{p.Tenant, field}
-	s.prices[at], s.stale = p, true
-	return object{name: at}, nil
+	err := json.Unmarshal([]byte(value), &p)
+	return decoded{object{name: name{p.Tenant, field}}, p}, err
 }
+
+func (s *priceShelf) put(d decoded) { s.prices[d.name], s.stale = d.value.(sluice.Price), true }
 
 func (s *priceShelf) drop(n name) {
 	delete(s.prices, n)

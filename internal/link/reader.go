@@ -19,6 +19,10 @@ import (
 const (
 	// maxTouched bounds the fields of one incremental read.
 	maxTouched = 5_000
+	// pausePerKey bounds what the list of keys costs to 3.2 MB a second: 250 ms
+	// between changes of 100,000 keys.
+	pausePerKey         = 2500 * time.Nanosecond
+	longestPauseForKeys = 400 * time.Millisecond
 	// scanCount is how many fields one step of a full read asks for.
 	scanCount = 2_000
 	// readTries bounds how often a full read starts over because the
@@ -44,7 +48,8 @@ type ReaderConfig struct {
 	// Poll is how often Redis is asked without a notice; 0 means 5 s.
 	Poll time.Duration
 	// Pause is the least time between two reads: changes that come faster are
-	// taken over together; 0 means 100 ms.
+	// taken over together; 0 means 100 ms. With more than 40,000 keys it is longer,
+	// up to 400 ms.
 	Pause time.Duration
 	// LastGood is the file that keeps the last snapshot; empty keeps none.
 	LastGood string
@@ -238,9 +243,21 @@ func (r *RedisSnapshots) listen(ctx context.Context, news chan<- struct{}) {
 	}
 }
 
-// await waits for a notice or for the time to poll, but never less than Pause.
+// pause is how long to wait for more changes to take over together. Each round
+// copies a list of all keys: with many of them there are fewer rounds, so that
+// garbage does not grow with their number.
+func (r *RedisSnapshots) pause() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current == nil {
+		return r.cfg.Pause
+	}
+	return max(r.cfg.Pause, min(time.Duration(len(r.current.Keys))*pausePerKey, longestPauseForKeys))
+}
+
+// await waits for a notice or for the time to poll, but never less than pause.
 func (r *RedisSnapshots) await(ctx context.Context, news <-chan struct{}, wait time.Duration) bool {
-	pause := time.NewTimer(r.cfg.Pause)
+	pause := time.NewTimer(r.pause())
 	defer pause.Stop()
 	select {
 	case <-ctx.Done():
@@ -408,25 +425,6 @@ func (r *RedisSnapshots) readAll(ctx context.Context, at manifest) (*mirror, man
 		}
 	}
 	return nil, at, sluice.Errorf(sluice.CodeConfig, "revision %d is not consistent: %s", at.rev, why)
-}
-
-// readHash reads one hash step by step, so that Redis serves others meanwhile.
-func (r *RedisSnapshots) readHash(ctx context.Context, m *mirror, hash int) error {
-	for cursor := uint64(0); ; {
-		list, next, err := r.cfg.Redis.client.HScan(ctx, r.cfg.Redis.key(hashes[hash]), cursor, "", scanCount).Result()
-		if err != nil {
-			return redisError("read "+hashes[hash], err)
-		}
-		for i := 0; i+1 < len(list); i += 2 {
-			e := entry{list[i], list[i+1]}
-			if old, known := m.fields[hash][e.field]; !known || old.sum != e.sum() { // a scan may bring a field twice
-				m.set(hash, e)
-			}
-		}
-		if cursor = next; cursor == 0 {
-			return nil
-		}
-	}
 }
 
 // guard refuses a snapshot that lost more than half of the keys or providers,
