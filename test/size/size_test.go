@@ -2,6 +2,7 @@ package size_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -148,6 +149,20 @@ func resident(b *testing.B, pid int, of string) float64 {
 	kb, err := strconv.Atoi(string(m[1]))
 	must(b, err)
 	return float64(kb) / 1024
+}
+
+// processor is how many seconds of processor time a process has used.
+func processor(b *testing.B, pid int) float64 {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	must(b, err)
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	const user, system, ticks = 11, 12, 100 // fields behind the name; ticks a second on Linux
+	u, errUser := strconv.Atoi(fields[user])
+	s, errSystem := strconv.Atoi(fields[system])
+	must(b, errors.Join(errUser, errSystem))
+	return float64(u+s) / ticks
 }
 
 // heap is the live heap of a process in MiB, as its metrics tell.
