@@ -30,6 +30,8 @@ import (
 const (
 	startTimeout = 60 * time.Second
 	stopTimeout  = 30 * time.Second
+	// runTimeout is for a command that reads all there is.
+	runTimeout = 5 * time.Minute
 )
 
 // The first admin that [Process.Admin] creates.
@@ -150,7 +152,7 @@ func command(t testing.TB, opts *Options, args ...string) *exec.Cmd {
 func Run(t testing.TB, opts Options, args ...string) (output string, status int) {
 	t.Helper()
 	cmd := command(t, &opts, args...)
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), runTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
