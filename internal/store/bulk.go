@@ -137,17 +137,17 @@ func (tx *Tx) updateBulk(table string, columns bulk, rows rowSource, set, where 
 	for i, name := range columns.names() {
 		set, where = strings.ReplaceAll(set, "m."+name, "?"+strconv.Itoa(i+1)), strings.ReplaceAll(where, "m."+name, "?"+strconv.Itoa(i+1))
 	}
-	stmt, err := tx.prepare(`UPDATE "` + table + `" SET ` + set + ` WHERE ` + where)
+	run, done, err := tx.prepared(`UPDATE "` + table + `" SET ` + set + ` WHERE ` + where)
 	if err != nil {
 		return 0, err
 	}
-	defer stmt.Close()
+	defer done()
 	var row []any
 	for i := range rows.n {
 		if row, err = rows.row(row[:0], i); err != nil {
 			return 0, err
 		}
-		n, err := tx.execPrepared(stmt, row)
+		n, err := run(row)
 		if err != nil {
 			return 0, err
 		}

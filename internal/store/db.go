@@ -78,7 +78,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 // Close ends the readers, then the writers; SQLite then folds the log into the
 // file.
-func (db *DB) Close() error { return errors.Join(db.readers.Close(), db.writer.Close()) }
+func (db *DB) Close() error {
+	db.engine.keeps().forget()
+	return errors.Join(db.readers.Close(), db.writer.Close())
+}
 
 // Ping reports whether the database answers; [sluice.CodeDatabase] says why not.
 func (db *DB) Ping(ctx context.Context) error {
@@ -211,6 +214,9 @@ func (db *DB) run(ctx context.Context, how access, fn func(*Tx) error) (err erro
 	ends.disarm()
 	defer sqlTx.Rollback() // a no-op after Commit
 	tx := &Tx{ctx: ctx, conn: conn, tx: sqlTx, limit: statement, parameters: parameters, cheap: db.engine.parameters, arrays: db.engine.shared(), now: db.clock().UTC().Truncate(time.Microsecond)}
+	if how != reading {
+		tx.kept = db.engine.keeps()
+	}
 	err = db.within(tx, how, fn)
 	ends.arm()
 	if err != nil {

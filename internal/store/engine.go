@@ -50,6 +50,9 @@ type engine interface {
 	// now is an expression for the time by the database's clock, in microseconds
 	// since 1970 UTC: what several processes agree on.
 	now() string
+	// keeps are the statements that stay prepared between transactions that write;
+	// nil where the driver sees to it.
+	keeps() *kept
 	// parameters renders n parameters that are used once and in order, from
 	// number first on.
 	parameters(first, n int) string

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"runtime"
 	"strings"
 )
@@ -23,26 +25,28 @@ func (tx *Tx) insertRows(table string, columns []string, rows rowSource, onConfl
 // insertCounted is insertRows and returns how many rows that inserted.
 func (tx *Tx) insertCounted(table string, columns []string, rows rowSource, onConflict string) (inserted int64, err error) {
 	size := max(1, tx.parameters/len(columns))
-	whole := rows.n / size * size
-	if inserted, err = tx.insertChunks(insertInto(table, columns, size, tx.cheap)+onConflict, rows, 0, whole, size); err != nil {
-		return 0, err
+	for from := 0; from < rows.n; {
+		for size > rows.n-from { // so that there are few different statements
+			size /= 2
+		}
+		to := from + (rows.n-from)/size*size
+		n, err := tx.insertChunks(insertInto(table, columns, size, tx.cheap)+onConflict, rows, from, to, size)
+		if err != nil {
+			return 0, err
+		}
+		from, inserted = to, inserted+n
 	}
-	rest := rows.n - whole
-	n, err := tx.insertChunks(insertInto(table, columns, rest, tx.cheap)+onConflict, rows, whole, rows.n, rest)
-	return inserted + n, err
+	return inserted, nil
 }
 
 // insertChunks inserts the rows from one to another, whose number is a multiple
 // of size, so many at a time with one statement that is prepared once.
 func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) (inserted int64, err error) {
-	if from == to {
-		return 0, nil
-	}
-	stmt, err := tx.prepare(query)
+	run, done, err := tx.prepared(query)
 	if err != nil {
 		return 0, err
 	}
-	defer stmt.Close()
+	defer done()
 	var args []any
 	for ; from < to; from += size {
 		args = args[:0]
@@ -51,7 +55,7 @@ func (tx *Tx) insertChunks(query string, rows rowSource, from, to, size int) (in
 				return 0, err
 			}
 		}
-		n, err := tx.execPrepared(stmt, args)
+		n, err := run(args)
 		if err != nil {
 			return 0, err
 		}
@@ -71,10 +75,37 @@ func insertInto(table string, columns []string, rows int, parameters func(first,
 	return `INSERT INTO "` + table + `" (` + strings.Join(columns, ", ") + `) VALUES ` + strings.Join(values, ", ")
 }
 
-func (tx *Tx) prepare(query string) (*sql.Stmt, error) {
-	ctx, done := tx.statement()
-	defer done()
-	return tx.tx.PrepareContext(ctx, query)
+// prepared returns what runs a statement, which says how many rows it changed, as
+// often as it takes until done.
+func (tx *Tx) prepared(query string) (run func(args []any) (int64, error), done func(), err error) {
+	if tx.kept != nil {
+		return tx.runKept(query), func() {}, nil
+	}
+	ctx, prepared := tx.statement()
+	defer prepared()
+	stmt, err := tx.tx.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(args []any) (int64, error) { return tx.execPrepared(stmt, args) }, func() { stmt.Close() }, nil
+}
+
+// runKept runs a statement that stays prepared. It does not end with the caller,
+// who would have to be watched for each: a few rows take no time.
+func (tx *Tx) runKept(query string) func(args []any) (int64, error) {
+	var values []driver.NamedValue
+	ctx := context.WithoutCancel(tx.ctx)
+	return func(args []any) (changed int64, err error) {
+		if err := tx.ctx.Err(); err != nil {
+			return 0, err
+		}
+		values = named(values, args)
+		err = tx.conn.Raw(func(conn any) (err error) {
+			changed, err = tx.kept.exec(ctx, conn, query, values)
+			return err
+		})
+		return changed, err
+	}
 }
 
 func (tx *Tx) execPrepared(stmt *sql.Stmt, args []any) (int64, error) {

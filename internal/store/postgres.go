@@ -189,6 +189,9 @@ func (p *postgresServer) unhurried(tx *Tx) error {
 
 func (p *postgresServer) shared() bool { return true }
 
+// keeps is nil: each connection keeps its statements.
+func (p *postgresServer) keeps() *kept { return nil }
+
 func (p *postgresServer) now() string {
 	return `CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 }

@@ -31,7 +31,10 @@ const (
 )
 
 // sqliteFile is the engine of an embedded database.
-type sqliteFile struct{ path string }
+type sqliteFile struct {
+	path string
+	kept kept
+}
 
 func newSQLite(cfg Config) (engine, error) {
 	path, err := filepath.Abs(cfg.Path)
@@ -107,6 +110,8 @@ func (s *sqliteFile) unhurried(*Tx) error { return nil }
 
 // settle has no doubt: the database is in this process.
 func (s *sqliteFile) settle(_ context.Context, _ *sql.DB, _ string, err error) error { return err }
+
+func (s *sqliteFile) keeps() *kept { return &s.kept }
 
 // shared is false: whoever opens the file has its folder's lock.
 func (s *sqliteFile) shared() bool { return false }

@@ -19,6 +19,8 @@ type Tx struct {
 	parameters int
 	// cheap renders the parameters of such a statement, in order.
 	cheap func(first, n int) string
+	// kept are statements that stay prepared; nil where database/sql prepares them.
+	kept *kept
 	// arrays says that an argument may be an array.
 	arrays bool
 	now    time.Time
