@@ -47,7 +47,7 @@ billing: {endings: {timeout: delivered, client_gone: nothing}}
 		GatewayAddr: ":8080", ControlAddr: "127.0.0.1:8081", ControlPort: 9001, StatusAddr: "127.0.0.1:8082", DataDir: "data",
 		PostgresDSN: "postgres://env", RedisAddr: "file:6379", RedisDB: 3, JWTSecret: "from-the-file",
 		OnStoreError: "local", MaxStale: 24 * time.Hour, MaxKeys: 200_000,
-		LogLevel: "warn", LogFormat: "auto", LogQueue: 500, LogBatchSize: 30, LogFlushMS: 250, RecordsKeep: 2160 * time.Hour, EventsKeep: 8760 * time.Hour,
+		LogLevel: "warn", LogFormat: "auto", LogQueue: 500, LogBatchSize: 30, LogFlushMS: 250, RecordsKeep: 2160 * time.Hour, LedgerLease: 5 * time.Second, IdempotencyKeys: 10_000, IdempotencyBytes: 256 << 20, EventsKeep: 8760 * time.Hour,
 		JournalQuota: 1 << 30, JournalSegment: 16 << 20, Endings: map[string]string{"client_gone": "nothing", "timeout": "delivered"},
 		TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"}, PreStop: 5 * time.Second, DrainDeadline: time.Minute,
 	}
