@@ -150,7 +150,7 @@ func (m mutant) survives(t *testing.T) (out []byte, survived bool) {
 	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("the bug does not build: %v\n%s", err, out)
 	}
-	for _, args := range [][]string{{"-test.run=^TestSeeds", "-seeds=500"}, {"-test.run=^TestCrashAtEveryYield$"}} {
+	for _, args := range [][]string{{"-test.run=^TestSeeds", "-seeds=1000"}, {"-test.run=^TestCrashAtEveryYield$"}} {
 		out, err = exec.CommandContext(ctx, binary, args...).CombinedOutput()
 		if err != nil {
 			return out, false
