@@ -167,9 +167,31 @@ type GatewayStatus struct {
 	// RecordsDropped of those that were lost since the start.
 	RecordsQueued  int64  `json:"records_queued,omitempty"`
 	RecordsDropped uint64 `json:"records_dropped,omitempty"`
+	// Journal is how far what was charged is written and booked; nil of a gateway
+	// that has none, or that another control process speaks for.
+	Journal *JournalStatus `json:"journal,omitempty"`
 	// KeysUsed maps ids of keys to when they were last admitted, since the
 	// previous report.
 	KeysUsed map[uint64]time.Time `json:"keys_used,omitempty"`
+}
+
+// JournalStatus is the condition of a gateway's journal. Positions are its epoch
+// and a count, "3:1207", as the log and `sluice ledger` show them; positions of one
+// journal are comparable within an epoch.
+type JournalStatus struct {
+	// Last is the newest entry, Synced the last that survives the loss of power,
+	// and Shipped the last up to which the books have confirmed all; "0:0" before
+	// they have answered.
+	Last    string `json:"last"`
+	Synced  string `json:"synced"`
+	Shipped string `json:"shipped"`
+	// WaitingMS is how long the oldest entry has waited that the books have not
+	// confirmed; 0 when there is none.
+	WaitingMS int64 `json:"waiting_ms"`
+	// Bytes is what the journal takes on disk, and Failing why the disk cannot be
+	// written: billable requests are refused meanwhile.
+	Bytes   int64  `json:"bytes"`
+	Failing string `json:"failing,omitempty"`
 }
 
 // StatusSink is the Status port: what gateways know, to control and console.

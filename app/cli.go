@@ -27,7 +27,7 @@ func newResourceCommands(env cliEnv) []*cobra.Command {
 		newLogin(env), newLogout(env),
 		newKindCommand(env, tenantsCLI), newKindCommand(env, usersCLI), newKindCommand(env, rolesCLI),
 		newKindCommand(env, providersCLI), newKindCommand(env, modelsCLI), newCatalogCommand(env), newPricesCommand(env), newBillingCommand(env), newKeysCommand(env),
-		newKindCommand(env, groupsCLI), newKindCommand(env, routesCLI), newKindCommand(env, upstreamsCLI),
+		newKindCommand(env, groupsCLI), newKindCommand(env, routesCLI), newKindCommand(env, upstreamsCLI), newGatewaysCommand(env),
 	}
 	for _, cmd := range commands {
 		strictUsage(cmd)

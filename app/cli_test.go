@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/app"
+	"github.com/sluicegate/sluice/internal/api"
 	"github.com/sluicegate/sluice/test/controlsuite"
 )
 
@@ -45,7 +46,15 @@ func TestCLI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := controlsuite.StartPeopled(t, nil)
+	w := controlsuite.StartPeopled(t, func(cfg *api.Config) {
+		cfg.Gateways = func() []sluice.GatewayStatus {
+			return []sluice.GatewayStatus{
+				{Gateway: "gw-1", Health: "ok", Revision: 7, Active: 2, Journal: &sluice.JournalStatus{Last: "3:120", Synced: "3:119", Shipped: "3:100", WaitingMS: 1500, Bytes: 40960}},
+				{Gateway: "gw-2", Health: "ok", Revision: 7, Journal: &sluice.JournalStatus{Last: "1:5", Synced: "1:4", Shipped: "1:4", Failing: "no space left on device"}},
+				{Gateway: "gw-3", Health: "refused", Revision: 6, Refused: 7, Reason: "it lost more than half of its keys"},
+			}
+		}
+	})
 	environ := map[string]string{"SLUICE_SERVER": w.URL, "HOME": t.TempDir()}
 	var out strings.Builder
 	for i, block := range strings.Split(strings.TrimSpace(string(text)), "\n\n\n") {

@@ -32,7 +32,7 @@ func openGateway(h *host, ports gatewayPorts, costs *costs) (*gatewayRole, error
 	g.gateway, err = gateway.New(gateway.Config{
 		Name: h.gatewayName(), Version: version(),
 		Snapshots: ports.snapshots, Admission: ports.admission, Events: ports.events, Status: ports.status, Keys: ports.keys,
-		Journal: costs.journal, Endings: h.endings(), Answers: ports.answers,
+		Journal: costs.journal, Shipper: costs.shipper, Endings: h.endings(), Answers: ports.answers,
 		Plugins: h.plugins, Dialects: builtin.Registry(nil), Keyring: h.keyring,
 		Outbound: g.front.platform, TenantOutbound: g.front.tenant,
 		Log: h.log, Metrics: h.metrics, TrustedProxies: proxies,

@@ -65,6 +65,16 @@ func (c *Client) Events(ctx context.Context, q sluice.EventQuery) (sluice.Page[s
 	return page, err
 }
 
+// Gateways returns what the gateways last reported, sorted by name. Platform
+// admins only.
+func (c *Client) Gateways(ctx context.Context) ([]sluice.GatewayStatus, error) {
+	var out struct {
+		Items []sluice.GatewayStatus `json:"items"`
+	}
+	err := c.call(ctx, request{method: http.MethodGet, path: adminPath + "gateways"}, &out)
+	return out.Items, err
+}
+
 // VerifyAudit walks the whole audit chain and returns how many entries it
 // holds; a break is [sluice.CodeDatabase]. Platform admins only.
 func (c *Client) VerifyAudit(ctx context.Context) (entries uint64, err error) {

@@ -106,7 +106,7 @@ func everyOperation() []step {
 		step{"revoke-code", "DELETE", "/v1/billing/codes/2", "", 200, `"status":"revoked"`},
 		step{"get-billing-usage", "GET", "/v1/billing/usage?tenant=acme&group_by=model&bucket=month&from=2026-01-01T00:00:00Z", "", 200, `"cost":[{"amount":"0.0025","asset":"USD"}]`},
 		step{"list-plugins", "GET", "/admin/v1/plugins", "", 200, `"name":"key-auth"`},
-		step{"list-gateways", "GET", "/admin/v1/gateways", "", 200, `"gateway":"gw-1"`},
+		step{"list-gateways", "GET", "/admin/v1/gateways", "", 200, `"journal":{"last":"1:2","synced":"1:2","shipped":"1:1","waiting_ms":7,"bytes":0}`},
 		step{"get-ledger-invariants", "GET", "/admin/v1/ledger/invariants", "", 200, `"owner":true`},
 		step{"list-events", "GET", "/admin/v1/events?kind=ledger.anomaly&limit=1", "", 200, `"reason":"lost"`},
 		step{"set-log-level", "PUT", "/admin/v1/system/log-level", `{"level":"debug"}`, 200, `"debug"`},
@@ -119,7 +119,9 @@ func everyOperation() []step {
 func TestEveryOperation(t *testing.T) {
 	w := controlsuite.StartPeopled(t, func(cfg *api.Config) {
 		cfg.Plugins = []api.PluginInfo{{Name: "key-auth", Priority: 2500, Phases: []string{"access"}, Schema: json.RawMessage(`{"type":"object"}`)}}
-		cfg.Gateways = func() []sluice.GatewayStatus { return []sluice.GatewayStatus{{Gateway: "gw-1", Revision: 1}} }
+		cfg.Gateways = func() []sluice.GatewayStatus {
+			return []sluice.GatewayStatus{{Gateway: "gw-1", Revision: 1, Journal: &sluice.JournalStatus{Last: "1:2", Synced: "1:2", Shipped: "1:1", WaitingMS: 7}}}
+		}
 		cfg.LedgerStatus = func() sluice.LedgerStatus { return sluice.LedgerStatus{Owner: true} }
 	})
 	insertCostlyRecord(t, w)

@@ -34,6 +34,9 @@ type Config struct {
 	// the books to take; who passes it runs it. Without one nothing is charged,
 	// and records go to Events alone: for tests.
 	Journal *journal.Journal
+	// Shipper is what brings the journal to the books; it is only asked how far it
+	// is. Nil leaves that out of the status.
+	Shipper *journal.Shipper
 	// Answers keeps what requests with an Idempotency-Key were answered; nil takes
 	// such keys for nothing.
 	Answers sluice.Answers

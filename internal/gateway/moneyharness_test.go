@@ -238,7 +238,7 @@ func newMoney(t testing.TB, over transport, s setting) *money {
 	m := &money{till: &till{}, now: s.now}
 	m.open(t, s)
 	options := append([]option{func(g *gateway.Config, _ *limits) {
-		g.Now, g.Journal, g.Answers = s.now, m.journal, link.NewAnswers(link.AnswersConfig{Store: m.db, Now: s.now})
+		g.Now, g.Journal, g.Shipper, g.Answers = s.now, m.journal, m.shipped, link.NewAnswers(link.AnswersConfig{Store: m.db, Now: s.now})
 		g.Admission = m.admissionOver(s.limits)
 	}}, s.options...)
 	m.fixture = newFixture(t, over, options...)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluicegate/sluice"
+	"github.com/sluicegate/sluice/internal/journal"
 )
 
 // reportTimeout bounds one report.
@@ -53,11 +54,28 @@ func (g *Gateway) Status() sluice.GatewayStatus {
 		Active:        int64(g.flights.active()),
 		RecordsQueued: int64(g.shipper.queued()), RecordsDropped: g.shipper.dropped.Load(),
 	}
+	s.Journal = g.journalStatus(s.Time)
 	if st := g.current.Load(); st != nil {
 		s.Revision, s.Conditions = st.snapshot.Revision, st.conditions
 	}
 	if r := g.refusal.Load(); r != nil {
 		s.Refused, s.Reason = r.revision, r.reason
+	}
+	return s
+}
+
+// journalStatus is the condition of the journal; nil without one.
+func (g *Gateway) journalStatus(now time.Time) *sluice.JournalStatus {
+	if g.cfg.Journal == nil {
+		return nil
+	}
+	st := g.cfg.Journal.Stats()
+	s := &sluice.JournalStatus{Last: st.Last.String(), Synced: st.Synced.String(), Shipped: journal.Seq(0).String(), Bytes: st.Bytes}
+	if st.Failing != nil {
+		s.Failing = st.Failing.Error()
+	}
+	if ship := g.cfg.Shipper; ship != nil {
+		s.Shipped, s.WaitingMS = ship.Shipped().String(), ship.Waiting(now).Milliseconds()
 	}
 	return s
 }

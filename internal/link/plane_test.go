@@ -145,9 +145,14 @@ func TestStatusOverHTTP(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	other := link.NewStatusBoard()
 	tee := link.StatusTee{c, other}
-	must(t, tee.Report(t.Context(), sluice.GatewayStatus{Gateway: "g1", Revision: 7, KeysUsed: map[uint64]time.Time{4: at}}))
-	if list := board.Gateways(); len(list) != 1 || list[0].Revision != 7 {
-		t.Errorf("gateways %+v", list)
+	reported := sluice.JournalStatus{Last: "1:9", Synced: "1:8", Shipped: "1:7", WaitingMS: 1200, Bytes: 4096, Failing: "no space"}
+	must(t, tee.Report(t.Context(), sluice.GatewayStatus{Gateway: "g1", Revision: 7, KeysUsed: map[uint64]time.Time{4: at}, Journal: &reported}))
+	said := reported
+	reported.Failing = "changed behind its back"
+	for _, b := range []*link.StatusBoard{board, other} {
+		if list := b.Gateways(); len(list) != 1 || list[0].Revision != 7 || list[0].Journal == nil || *list[0].Journal != said {
+			t.Errorf("gateways %+v", list)
+		}
 	}
 	if used := board.TakeKeysUsed(); !used[4].Equal(at) {
 		t.Errorf("keys used %v", used)

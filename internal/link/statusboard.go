@@ -43,6 +43,10 @@ func (b *StatusBoard) Report(_ context.Context, s sluice.GatewayStatus) error {
 	b.note(s.KeysUsed)
 	s.KeysUsed = nil
 	s.Conditions = slices.Clone(s.Conditions)
+	if s.Journal != nil {
+		own := *s.Journal
+		s.Journal = &own
+	}
 	if _, known := b.gateways[s.Gateway]; !known && len(b.gateways) >= maxGateways {
 		delete(b.gateways, b.stalest())
 	}
