@@ -99,7 +99,7 @@ func (c *controlRole) open(ctx context.Context) (err error) {
 			{Name: "records", Keep: c.RecordsKeep, Delete: c.store.DeleteRecords},
 			{Name: "events", Keep: c.EventsKeep, Delete: c.store.DeleteEvents},
 			{Name: "journal positions", Keep: c.EventsKeep, Delete: c.store.DeleteJournals},
-			{Name: "caps of past periods, from memory", Keep: time.Nanosecond, Delete: c.forgetCaps},
+			{Name: "caps and grants that are over, from memory", Keep: time.Nanosecond, Delete: c.forgetPast},
 			{Name: "answers", Keep: time.Nanosecond, Delete: c.expireAnswers},
 		},
 	})
@@ -109,9 +109,9 @@ func (c *controlRole) open(ctx context.Context) (err error) {
 	return err
 }
 
-// forgetCaps has the book forget what no request needs any more; the store keeps
+// forgetPast has the book forget what no request needs any more; the store keeps
 // it.
-func (c *controlRole) forgetCaps(context.Context, time.Time, int) (int, error) {
+func (c *controlRole) forgetPast(context.Context, time.Time, int) (int, error) {
 	if book := c.books.Book(); book != nil {
 		return book.Prune(time.Now()), nil
 	}

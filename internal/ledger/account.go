@@ -19,6 +19,9 @@ type account struct {
 	promised sluice.Nanos
 	// unconfirmed was credited or released and is not in the store yet.
 	unconfirmed sluice.Nanos
+	// swept says that a grant has expired and holds nothing: it is in no list of
+	// grants any more.
+	swept bool
 	// grants of a wallet, the earliest to expire first.
 	grants []*account
 	// revenue is where a wallet's charges go, once it has been looked up.

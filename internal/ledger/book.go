@@ -39,6 +39,9 @@ type Book struct {
 	// what moved meanwhile.
 	checking sync.Mutex
 	tally    *tally
+	// onSlice is told how many accounts were looked at under one lock, once that is
+	// given back; for tests.
+	onSlice func(accounts int)
 	// stalled says that the store did not take the oldest of it.
 	stalled bool
 	// broken is why nothing may happen to the book any more; see Broken.

@@ -124,15 +124,31 @@ const sliceLength = 128
 // it again and again. Accounts that are opened meanwhile may be left out.
 func (b *Book) walk(fn func(*account)) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	n := 0
 	for _, a := range b.accounts {
-		fn(a)
-		if n++; n%sliceLength == 0 {
-			b.mu.Unlock()
-			runtime.Gosched() // whoever waits is first
-			b.mu.Lock()
+		if n == sliceLength {
+			b.pause(n)
+			n = 0
 		}
+		fn(a)
+		n++
+	}
+	b.mu.Unlock()
+	b.sliced(n)
+}
+
+// pause lets others have the lock between two slices.
+func (b *Book) pause(n int) {
+	b.mu.Unlock()
+	b.sliced(n)
+	runtime.Gosched() // whoever waits is first
+	b.mu.Lock()
+}
+
+// sliced tells of a slice.
+func (b *Book) sliced(n int) {
+	if b.onSlice != nil {
+		b.onSlice(n)
 	}
 }
 

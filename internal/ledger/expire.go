@@ -92,6 +92,7 @@ func (b *Book) expireGrants(now time.Time) (swept int) {
 			swept++
 		}
 		done := g.Posted == 0 && g.Pending == 0 && g.promised == 0
+		g.swept = done
 		if w := b.accounts[g.Wallet]; done && w != nil {
 			w.grants = slices.DeleteFunc(w.grants, func(o *account) bool { return o == g })
 		}

@@ -63,6 +63,15 @@ func (m *memory) Find(_ context.Context, ids ...sluice.TransferID) (found []slui
 	return found, nil
 }
 
+func (m *memory) Accounts(_ context.Context, ids ...sluice.AccountID) (found []sluice.Account, err error) {
+	for _, id := range ids {
+		if a := m.accounts[id]; a != nil {
+			found = append(found, *a)
+		}
+	}
+	return found, m.fail
+}
+
 func (m *memory) Commit(_ context.Context, b ledger.Batch) error {
 	if m.fail != nil || m.drop {
 		return m.fail

@@ -26,6 +26,10 @@ type Store interface {
 	// Find returns those of the transfers with these ids that there are, in any
 	// order: at most a journal's batch of them.
 	Find(ctx context.Context, ids ...sluice.TransferID) ([]sluice.Transfer, error)
+	// Accounts returns those of the accounts with these ids that there are, in any
+	// order: a few of them, those that Load left out included. Load leaves grants
+	// out that expired [KeepPast] ago and hold nothing.
+	Accounts(ctx context.Context, ids ...sluice.AccountID) ([]sluice.Account, error)
 }
 
 // Poster brings facts and direct transfers into the book and from there into the
@@ -117,6 +121,13 @@ func (p *Poster) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]
 	if err := p.remember(ctx, transfers); err != nil {
 		return nil, err
 	}
+	var named []sluice.AccountID
+	for _, t := range transfers {
+		named = append(named, t.Debit, t.Credit)
+	}
+	if err := p.meetAgain(ctx, named); err != nil {
+		return nil, err
+	}
 	made, err := p.book.Transfer(p.now(), transfers...)
 	if err != nil {
 		return nil, err
@@ -132,10 +143,32 @@ func (p *Poster) Transfer(ctx context.Context, transfers ...sluice.Transfer) ([]
 func (p *Poster) Open(ctx context.Context, accounts ...sluice.Account) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var named []sluice.AccountID
+	for _, a := range accounts {
+		named = append(named, a.ID)
+	}
+	if err := p.meetAgain(ctx, named); err != nil {
+		return err
+	}
 	if err := p.book.Open(accounts...); err != nil {
 		return err
 	}
 	return p.commit(ctx)
+}
+
+// meetAgain has the book know of grants that it has forgotten, or never loaded,
+// because they had long expired.
+func (p *Poster) meetAgain(ctx context.Context, named []sluice.AccountID) error {
+	strangers := p.book.strangers(named)
+	if len(strangers) == 0 {
+		return nil
+	}
+	found, err := p.store.Accounts(ctx, strangers...)
+	if err != nil {
+		return fmt.Errorf("looking for %d grants: %w", len(strangers), err)
+	}
+	p.book.meetAgain(found)
+	return nil
 }
 
 // remember has the book know of transfers that the store has.

@@ -116,7 +116,8 @@ func (l *Ledger) Load(ctx context.Context) (ledger.State, error) {
 	s := ledger.State{Positions: map[string]uint64{}}
 	numbers := map[sluice.AccountID]int64{}
 	err := l.db.ReadLedger(ctx, func(tx *Tx) (err error) {
-		err = tx.accounts(``, nil, func(number int64, a sluice.Account) error {
+		// Not the grants that nobody needs any more: they pile up as they are given.
+		err = tx.accounts(` WHERE a.posted <> 0 OR a.pending <> 0 OR a.expires_at = 0 OR a.expires_at > $1`, []any{micros(tx.Now().Add(-ledger.KeepPast))}, func(number int64, a sluice.Account) error {
 			s.Accounts = append(s.Accounts, a)
 			numbers[a.ID] = number
 			return nil
@@ -144,6 +145,21 @@ func (l *Ledger) Find(ctx context.Context, ids ...sluice.TransferID) (found []sl
 	err = l.db.Read(ctx, func(tx *Tx) error {
 		found, err = tx.Transfers(ids)
 		return err
+	})
+	return found, err
+}
+
+// Accounts implements [ledger.Store].
+func (l *Ledger) Accounts(ctx context.Context, ids ...sluice.AccountID) (found []sluice.Account, err error) {
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		args[i] = string(id)
+	}
+	err = l.db.Read(ctx, func(tx *Tx) error {
+		return tx.accounts(` WHERE a.id IN (`+placeholders(1, len(ids))+`)`, args, func(_ int64, a sluice.Account) error {
+			found = append(found, a)
+			return nil
+		})
 	})
 	return found, err
 }

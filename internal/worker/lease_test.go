@@ -32,6 +32,9 @@ func (h *hanging) Commit(ctx context.Context, _ ledger.Batch) error { return h.a
 func (h *hanging) Find(context.Context, ...sluice.TransferID) ([]sluice.Transfer, error) {
 	return nil, nil
 }
+func (h *hanging) Accounts(context.Context, ...sluice.AccountID) ([]sluice.Account, error) {
+	return nil, nil
+}
 
 // lend has books on a store that can hang, by a lease of five seconds.
 func lend(t *testing.T, h *hanging, log *bytes.Buffer) *worker.Books {

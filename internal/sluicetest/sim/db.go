@@ -122,6 +122,20 @@ func (d *db) insert(t sluice.Transfer) {
 	}
 }
 
+// Accounts implements ledger.Store.
+func (d *db) Accounts(_ context.Context, ids ...sluice.AccountID) (found []sluice.Account, err error) {
+	d.w.pause("db.accounts")
+	if d.w.away() || d.w.chance(d.w.opts.Faults) {
+		return nil, errDB
+	}
+	for _, a := range d.list() {
+		if slices.Contains(ids, a.ID) {
+			found = append(found, a)
+		}
+	}
+	return found, nil
+}
+
 // Find implements [ledger.Store].
 func (d *db) Find(_ context.Context, ids ...sluice.TransferID) (found []sluice.Transfer, err error) {
 	d.w.pause("db.find")
