@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -15,35 +16,93 @@ import (
 // wave is a WAVE file of so many bytes of samples; stated is what it says of
 // them.
 func wave(format, channels uint16, rate uint32, bits uint16, samples int, stated uint32) []byte {
-	b := append([]byte("RIFF\x00\x00\x00\x00WAVE"), "LIST\x03\x00\x00\x00abc\x00fmt \x10\x00\x00\x00"...)
-	b = binary.LittleEndian.AppendUint16(b, format)
-	b = binary.LittleEndian.AppendUint16(b, channels)
-	b = binary.LittleEndian.AppendUint32(b, rate)
-	b = binary.LittleEndian.AppendUint32(b, 1) // the sum, which nobody has to believe
-	b = binary.LittleEndian.AppendUint16(b, 1)
-	b = binary.LittleEndian.AppendUint16(b, bits)
+	b := riff(block("LIST", []byte("abc\x00")), block("fmt ", encoding(format, channels, rate, bits)))
 	b = binary.LittleEndian.AppendUint32(append(b, "data"...), stated)
 	return append(b, make([]byte, samples)...)
 }
 
-// transcribe asks for the transcript of a file.
-func transcribe(t testing.TB, file []byte) *dialect.Ask {
-	t.Helper()
+// riff is a WAVE file of these chunks.
+func riff(chunks ...[]byte) []byte {
+	return append([]byte("RIFF\x00\x00\x00\x00WAVE"), bytes.Join(chunks, nil)...)
+}
+
+// block is one chunk of even length.
+func block(name string, data []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32([]byte(name), uint32(len(data))), data...)
+}
+
+// encoding is what a format chunk holds; more is what follows in longer ones.
+func encoding(format, channels uint16, rate uint32, bits uint16, more ...byte) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, format)
+	b = binary.LittleEndian.AppendUint16(b, channels)
+	b = binary.LittleEndian.AppendUint32(b, rate)
+	b = binary.LittleEndian.AppendUint32(b, 1) // the sum, which nobody has to believe
+	b = binary.LittleEndian.AppendUint16(b, 1)
+	return append(binary.LittleEndian.AppendUint16(b, bits), more...)
+}
+
+// extension is what the extensible format adds: how many bits of a sample count,
+// and its encoding, with the tail that all of WAVE's have.
+func extension(valid, format byte, tail string) []byte {
+	return append([]byte{22, 0, valid, 0, 4, 0, 0, 0, format, 0}, tail...)
+}
+
+// waveTail is the tail of those encodings.
+const waveTail = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xAA\x00\x38\x9B\x71"
+
+// forged are files of 600 seconds, at 16 kHz and in 16 bits, whose headers would
+// have them be shorter; and how many seconds they are to be held and charged as.
+func forged() map[string]recorded {
+	const second = 16000 * 2
+	sound := make([]byte, 600*second)
+	plain := encoding(1, 1, 16000, 16)
+	file := func(chunks ...[]byte) []byte { return riff(append(chunks, block("data", sound))...) }
+	unread := func(file []byte) recorded {
+		return recorded{file, int64(len(file))/8000 + 1, int64(len(file))/500 + 1}
+	}
+	return map[string]recorded{
+		"a second format":          unread(file(block("fmt ", plain), block("fmt ", encoding(1, 64, 9600, 64)))),
+		"a format behind":          unread(append(riff(block("fmt ", encoding(1, 64, 9600, 64)), block("data", []byte{1, 2})), file(block("fmt ", plain))[12:]...)),
+		"A-law of 512 bytes":       {file(block("fmt ", encoding(6, 1, 16000, 4096))), 1200, 1200},
+		"mu-law of 2 bytes":        {file(block("fmt ", encoding(7, 1, 16000, 16))), 1200, 1200},
+		"samples of 9 bytes":       unread(file(block("fmt ", encoding(1, 1, 16000, 72)))),
+		"extensible without more":  unread(file(block("fmt ", encoding(0xFFFE, 64, 9600, 64)))),
+		"extensible, cut off":      unread(riff(append([]byte("fmt \x10\x00\x00\x00"), encoding(0xFFFE, 64, 9600, 64)...), block("data", append(extension(64, 1, waveTail), sound...)))),
+		"extensible of MP3":        unread(file(block("fmt ", encoding(0xFFFE, 64, 9600, 64, extension(64, 0x55, waveTail)...)))),
+		"extensible of nothing":    unread(file(block("fmt ", encoding(0xFFFE, 64, 9600, 64, extension(64, 1, "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xAA\x00\x38\x9B\x72")...)))),
+		"extensible, fewer bits":   {file(block("fmt ", encoding(0xFFFE, 1, 16000, 64, extension(16, 1, waveTail)...))), 600, 600},
+		"extensible A-law":         {file(block("fmt ", encoding(0xFFFE, 1, 16000, 64, extension(64, 6, waveTail)...))), 1200, 1200},
+		"a little sound in front":  {file(block("fmt ", plain), block("data", []byte{1, 2})), 601, 601},
+		"an odd piece in front":    {file(block("fmt ", plain), []byte("data\x01\x00\x00\x00\x01")), 601, 601},
+		"sound behind other chunk": {file(block("fmt ", plain), block("data", []byte{1, 2}), block("LIST", []byte("ab"))), 601, 601},
+	}
+}
+
+// recorded is a file, and how many seconds it is charged and held as.
+type recorded struct {
+	file         []byte
+	likely, most int64
+}
+
+// transcript is the form that asks for the transcript of a file.
+func transcript(file []byte) []byte {
 	var body bytes.Buffer
 	body.WriteString("--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n")
 	body.Write(file)
 	body.WriteString("\r\n--XX\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--XX--\r\n")
+	return body.Bytes()
+}
+
+// transcribe asks for what a form asks for.
+func transcribe(t testing.TB, body []byte) (*dialect.Ask, error) {
+	t.Helper()
 	head := sluice.Head{Method: "POST", Path: "/v1/audio/transcriptions"}
 	head.Fields.Add("Content-Type", "multipart/form-data; boundary=XX")
 	op, err := openai.Surface{}.Operation("POST", head.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask, err := openai.Surface{}.Ask(op, &head, body.Bytes())
-	if err != nil {
-		t.Skip(err) // the boundary is in the file
-	}
-	return ask
+	return openai.Surface{}.Ask(op, &head, body)
 }
 
 // answered is the usage of an answer to an ask.
@@ -77,10 +136,7 @@ func openLeg(t testing.TB, ask *dialect.Ask, contentType string) dialect.Leg {
 // forged header make a long one cheap.
 func TestRecordingsAreMeasured(t *testing.T) {
 	const second = 16000 * 2
-	for name, c := range map[string]struct {
-		file         []byte
-		likely, most int64
-	}{
+	cases := map[string]recorded{
 		"plain":            {wave(1, 1, 16000, 16, 9*second, 9*second), 9, 9},
 		"a second begun":   {wave(1, 1, 16000, 16, 9*second+2, 9*second+2), 10, 10},
 		"stereo float":     {wave(3, 2, 48000, 32, 4*48000*8, 4*48000*8), 4, 4},
@@ -92,8 +148,16 @@ func TestRecordingsAreMeasured(t *testing.T) {
 		"no sound at all":  {wave(1, 1, 0, 16, 16000, 16000), 3, 33},
 		"cut off in front": {[]byte("RIFF\x00\x00\x00\x00WAVEfmt \xff\xff\xff\xff"), 1, 1},
 		"not a recording":  {bytes.Repeat([]byte("x"), 24_000), 4, 49},
-	} {
-		ask := transcribe(t, c.file)
+		"extensible":       {riff(block("fmt ", encoding(0xFFFE, 1, 16000, 16, extension(16, 1, waveTail)...)), block("data", make([]byte, 3*second))), 3, 3},
+		"a name behind":    {append(wave(1, 1, 16000, 16, 2*second, 2*second), block("LIST", make([]byte, second))...), 2, 4},
+	}
+	maps.Copy(cases, forged())
+	for name, c := range cases {
+		ask, err := transcribe(t, transcript(c.file))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
 		usage, source := answered(t, ask, "text/plain", "hello")
 		if ask.Pieces.AudioSeconds != c.most || usage.AudioSeconds != c.likely || source != sluice.UsageEstimated {
 			t.Errorf("%s: at most %d, then %d (%s); want %d, %d", name, ask.Pieces.AudioSeconds, usage.AudioSeconds, source, c.most, c.likely)
@@ -128,8 +192,17 @@ func FuzzRecording(f *testing.F) {
 	f.Add(wave(1, 1, 16000, 16, 100, 100))
 	f.Add(wave(3, 2, 48000, 32, 100, 7))
 	f.Add([]byte("RIFF\x00\x00\x00\x00WAVEdata\x01\x00\x00\x00\x00"))
+	for _, c := range forged() {
+		f.Add(c.file[:min(len(c.file), 400)])
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		ask := transcribe(t, file)
+		ask, err := transcribe(t, transcript(file))
+		if err != nil && bytes.Contains(file, []byte("--XX")) {
+			return // it is another form
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		usage, _ := answered(t, ask, "text/plain", "hello")
 		if usage.AudioSeconds < 0 || usage.AudioSeconds > ask.Pieces.AudioSeconds || ask.Pieces.AudioSeconds < 1 || ask.InputUpper < usage.Input+usage.AudioInput {
 			t.Fatalf("at most %d s and %d tokens, then %+v", ask.Pieces.AudioSeconds, ask.InputUpper, usage)
