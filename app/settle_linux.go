@@ -43,7 +43,7 @@ type mapping struct{ from, to uintptr }
 func unchangedMappings(smaps io.Reader, program string) (list []mapping) {
 	scanner := bufio.NewScanner(smaps)
 	var at mapping
-	ours := false
+	ours, own := false, false
 	for n := 0; n < maxMappings && scanner.Scan(); n++ {
 		line := scanner.Bytes()
 		fields := bytes.Fields(line)
@@ -52,7 +52,10 @@ func unchangedMappings(smaps io.Reader, program string) (list []mapping) {
 		case !bytes.HasSuffix(fields[0], []byte(":")):
 			_, err := fmt.Sscanf(string(fields[0]), "%x-%x", &at.from, &at.to)
 			ours = err == nil && len(fields) > 5 && strings.HasPrefix(string(fields[1]), "r-") && strings.HasSuffix(string(line), program)
-		case ours && string(fields[0]) == "Anonymous:" && string(fields[1]) == "0":
+		case len(fields) < 2:
+		case string(fields[0]) == "Anonymous:":
+			own = string(fields[1]) != "0"
+		case string(fields[0]) == "Swap:" && ours && !own && string(fields[1]) == "0": // a page of one's own may be there, too
 			list = append(list, at)
 		}
 	}

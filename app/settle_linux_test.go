@@ -12,14 +12,22 @@ import (
 const smaps = `00400000-0183d000 r-xp 00000000 fe:00 12 /bin/sluice
 Rss:               10968 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 0183d000-02b50000 r--p 0143d000 fe:00 12 /bin/sluice
 Anonymous:             4 kB
+Swap:                  0 kB
 02b50000-02c52000 rw-p 02750000 fe:00 12 /bin/sluice
 Anonymous:             0 kB
+Swap:                  0 kB
 7ffa78128000-7ffa7827e000 r-xp 00026000 fe:00 13 /lib/libc.so.6
 Anonymous:             0 kB
+Swap:                  0 kB
 7ffa7827e000-7ffa7828e000 r--p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
+00400000-0183d000 r--p 00000000 fe:00 12 /bin/sluice
+Anonymous:             0 kB
+Swap:                  8 kB
 `
 
 // Without it a page that somebody changed, a breakpoint for instance, or memory
