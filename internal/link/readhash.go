@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
@@ -15,13 +16,12 @@ const (
 // readHash reads one hash step by step, so that Redis serves others meanwhile.
 // One goroutine asks for the next page while others decode the last ones, and the
 // caller's takes them over; all have ended when it returns.
-func (r *RedisSnapshots) readHash(ctx context.Context, m *mirror, hash int) error {
-	ctx, stop := context.WithCancel(ctx)
-	var working sync.WaitGroup
-	defer working.Wait()
+func (r *RedisSnapshots) readHash(caller context.Context, m *mirror, hash int) error {
+	ctx, stop := context.WithCancel(caller)
 	defer stop()
+	var working sync.WaitGroup
 	pages, decoded := make(chan []string, maxPages), make(chan []reading, maxPages)
-	var failure error // read after pages is closed
+	var failure error // read when all have ended
 	working.Go(func() {
 		defer close(pages)
 		failure = r.scanHash(ctx, hash, pages)
@@ -41,7 +41,10 @@ func (r *RedisSnapshots) readHash(ctx context.Context, m *mirror, hash int) erro
 			}
 		}
 	}
-	return failure
+	ended := caller.Err() // then pages may be missing that nobody decoded
+	stop()
+	working.Wait()
+	return cmp.Or(failure, ended)
 }
 
 // scanHash sends the pages of a hash, fields and values in turn.
