@@ -211,8 +211,10 @@ func (db *DB) run(ctx context.Context, how access, fn func(*Tx) error) (err erro
 	if err != nil {
 		return err
 	}
-	ends.disarm()
 	defer sqlTx.Rollback() // a no-op after Commit
+	if !ends.disarm() {
+		return context.Canceled // it is rolled back behind our back
+	}
 	tx := &Tx{ctx: ctx, conn: conn, tx: sqlTx, limit: statement, parameters: parameters, cheap: db.engine.parameters, arrays: db.engine.shared(), now: db.clock().UTC().Truncate(time.Microsecond)}
 	if how != reading {
 		tx.kept = db.engine.keeps()
@@ -251,11 +253,8 @@ func (e *ending) arm() {
 	}
 }
 
-func (e *ending) disarm() {
-	if e.timer != nil {
-		e.timer.Stop()
-	}
-}
+// disarm reports whether there was time left.
+func (e *ending) disarm() bool { return e.timer == nil || e.timer.Stop() }
 
 func (e *ending) release() {
 	e.disarm()

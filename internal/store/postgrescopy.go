@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -23,7 +24,7 @@ func (tx *Tx) copyRows(table string, columns bulk, rows rowSource) error {
 	return tx.conn.Raw(func(driver any) error {
 		source := &copySource{rows: rows, columns: len(columns)}
 		_, err := driver.(*stdlib.Conn).Conn().PgConn().CopyFrom(ctx, source, `COPY "`+table+`" (`+strings.Join(columns.names(), ", ")+`) FROM STDIN (FORMAT binary)`)
-		return errors.Join(source.err, err)
+		return errors.Join(source.close(), err)
 	})
 }
 
@@ -38,12 +39,15 @@ const copyChunk = 16 << 10
 
 // copySource renders rows in the binary form of COPY
 // (https://www.postgresql.org/docs/current/sql-copy.html): columns of the types
-// bigint, text and bytea.
+// bigint, text and bytea. The driver reads it in a goroutine that a lost connection
+// leaves behind: once closed, it touches no rows any more.
 type copySource struct {
+	mu      sync.Mutex
 	rows    rowSource
 	columns int
 	next    int // row to render
 	ended   bool
+	closed  bool
 	args    []any
 	chunk   []byte
 	unread  []byte
@@ -52,6 +56,11 @@ type copySource struct {
 
 // Read implements [io.Reader].
 func (s *copySource) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, io.ErrClosedPipe
+	}
 	if len(s.unread) == 0 {
 		if s.ended {
 			return 0, io.EOF
@@ -63,6 +72,14 @@ func (s *copySource) Read(p []byte) (int, error) {
 	n := copy(p, s.unread)
 	s.unread = s.unread[n:]
 	return n, nil
+}
+
+// close ends reading and returns why a row could not be rendered.
+func (s *copySource) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return s.err
 }
 
 // render makes the next chunk.
