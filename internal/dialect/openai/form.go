@@ -15,6 +15,8 @@ const (
 	maxParts     = 256
 	maxPartHead  = 8 << 10
 	maxFormValue = 1 << 20
+	// maxAddressed is how much of a recording is searched for an address in its place.
+	maxAddressed = 1 << 10
 )
 
 // part is one part of a form, in place.
@@ -32,7 +34,11 @@ func (a *asked) readForm(boundary string) error {
 	}
 	var found [memberCount]bool
 	for _, p := range parts {
-		if p.file {
+		if err := a.refuseElsewhere(p); err != nil {
+			return err
+		}
+		if p.file || a.isRecording(p) {
+			a.measure.file = a.measure.file || a.isRecording(p)
 			a.readFile(p.span)
 			continue
 		}
@@ -59,6 +65,36 @@ func (a *asked) readForm(boundary string) error {
 	}
 	if !found[mModel] {
 		return invalid(mModel, "is required")
+	}
+	if a.endpoint.pieces == recording && !a.measure.file {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "file is required").At("/" + fileField)
+	}
+	return nil
+}
+
+// fileField is the field of a form that holds a recording.
+const fileField = "file"
+
+// isRecording reports whether a part holds the recording, whether or not it gives
+// the file a name.
+func (a *asked) isRecording(p part) bool {
+	return a.endpoint.pieces == recording && p.name == fileField
+}
+
+// refuseElsewhere refuses recordings that are not in the form but at an address, or
+// with the provider: how long they are cannot be told.
+func (a *asked) refuseElsewhere(p part) error {
+	if a.endpoint.pieces != recording {
+		return nil
+	}
+	for _, name := range [...]string{"url", "file_url", "file_id"} {
+		if strings.EqualFold(p.name, name) {
+			return sluice.Errorf(sluice.CodeInvalidRequest, "%s is not accepted, send the recording as file", name).At("/" + name)
+		}
+	}
+	start := bytes.ToLower(bytes.TrimLeft(a.ask.Body[p.span.start:min(p.span.end, p.span.start+maxAddressed)], " \t\r\n"))
+	if p.name == fileField && (bytes.HasPrefix(start, []byte("http://")) || bytes.HasPrefix(start, []byte("https://"))) {
+		return sluice.Errorf(sluice.CodeInvalidRequest, "file must be the recording, not its address").At("/" + fileField)
 	}
 	return nil
 }

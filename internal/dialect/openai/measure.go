@@ -30,8 +30,10 @@ type measure struct {
 	characters int64
 	// heard is how long recordings likely are, and at the most, in seconds.
 	heard, heardUpper int64
-	// documents are to be ranked.
-	documents int64
+	// file tells that there is a recording at all.
+	file bool
+	// documents are to be ranked, by a query of so many bytes.
+	documents, query int64
 }
 
 // readPieces measures a JSON body in what its operation is measured in.
@@ -56,12 +58,14 @@ func (a *asked) readPieces(found *[memberCount]jsonscan.Value) error {
 		a.measure.characters = int64(utf8.RuneCountInString(text))
 	case ranking:
 		for m := jsonscan.Document(body); m.Next(); {
-			if string(m.Key()) != "documents" {
-				continue
-			}
 			value := m.Value()
-			for e := value.Elements(body); e.Next(); {
-				a.measure.documents++
+			switch string(m.Key()) {
+			case "documents":
+				for e := value.Elements(body); e.Next(); {
+					a.measure.documents++
+				}
+			case "query":
+				a.measure.query += int64(value.End - value.Start)
 			}
 		}
 	}
@@ -103,7 +107,9 @@ func (a *asked) bound() {
 		ask.InputUpper += m.heardUpper * secondMost
 		ask.InputEstimate += m.heard * secondTokens
 	case ranking:
-		ask.Pieces.SearchUnits, ask.OutputUpper = searches(m.documents+a.size.text/rankedChunk), dialect.NoOutput
+		// The query is read once more with each document.
+		most := m.documents*(1+m.query/rankedChunk) + a.size.text/rankedChunk
+		ask.Pieces.SearchUnits, ask.OutputUpper = searches(most), dialect.NoOutput
 	}
 	if a.endpoint.name == opModerations {
 		ask.OutputUpper = dialect.NoOutput
@@ -147,6 +153,7 @@ const (
 	partialTokens = 100
 	squareArea    = 1024 * 1024
 	autoArea      = 1024 * 1536 // the largest that is chosen when none is asked for
+	largestArea   = 4096 * 4096 // of a size that cannot be read
 	mostPixels    = 16384
 	mostPartial   = 16
 )
@@ -160,14 +167,22 @@ func (p *picture) tokens() int64 {
 	case "medium":
 		each = mediumTokens
 	}
-	area := int64(autoArea)
-	if w, h, ok := strings.Cut(p.size, "x"); ok {
-		width, werr := strconv.ParseInt(w, 10, 64)
-		height, herr := strconv.ParseInt(h, 10, 64)
-		if werr == nil && herr == nil && width > 0 && height > 0 {
-			area = min(width, mostPixels) * min(height, mostPixels)
-		}
-	}
 	partial, _ := strconv.ParseInt(p.partial, 10, 64) // what is no number is for the provider to refuse
-	return (each*area+squareArea-1)/squareArea + partialTokens*min(max(partial, 0), mostPartial)
+	return (each*p.area()+squareArea-1)/squareArea + partialTokens*min(max(partial, 0), mostPartial)
+}
+
+// area is how many pixels such a picture has at the most. Small ones count as the
+// square does: their tokens do not become fewer with their area.
+func (p *picture) area() int64 {
+	switch p.size {
+	case "", "auto", "null":
+		return autoArea
+	}
+	w, h, _ := strings.Cut(p.size, "x")
+	width, werr := strconv.ParseInt(w, 10, 64)
+	height, herr := strconv.ParseInt(h, 10, 64)
+	if werr != nil || herr != nil || width <= 0 || height <= 0 {
+		return largestArea
+	}
+	return max(squareArea, min(width, mostPixels)*min(height, mostPixels))
 }

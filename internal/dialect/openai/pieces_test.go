@@ -239,3 +239,79 @@ func FuzzPieces(f *testing.F) {
 		}
 	})
 }
+
+// A recording that is sent otherwise than as a file would be heard for nothing.
+func TestRecordingsAreSentAsFiles(t *testing.T) {
+	field := func(name, value string) string {
+		return "--XX\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+	}
+	sound := strings.Repeat("x", 24_000)
+	file := "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"
+	for name, c := range map[string]struct {
+		form string
+		most int64 // 0 is refused
+	}{
+		"a file":                {file + sound + "\r\n", 49},
+		"a file without name":   {field("file", sound), 49},
+		"nothing":               {"", 0},
+		"another file":          {"--XX\r\nContent-Disposition: form-data; name=\"recording\"; filename=\"a\"\r\n\r\n" + sound + "\r\n", 0},
+		"an address":            {field("url", "https://a.test/b.mp3"), 0},
+		"an address, oddly":     {file + sound + "\r\n" + field("URL", "https://a.test/b.mp3"), 0},
+		"an address and a file": {field("url", "https://a.test/b.mp3") + file + sound + "\r\n", 0},
+		"an address of a file":  {field("file_url", "https://a.test/b.mp3") + file + sound + "\r\n", 0},
+		"an address as a file":  {file + " HTTPS://a.test/b.mp3\r\n", 0},
+		"an address as a field": {field("file", "http://a.test/b.mp3"), 0},
+		"a stored file":         {field("file_id", "file-1") + file + sound + "\r\n", 0},
+	} {
+		ask, err := transcribe(t, []byte(c.form+field("model", "m")+"--XX--\r\n"))
+		switch {
+		case c.most == 0 && sluice.CodeOf(err) != sluice.CodeInvalidRequest:
+			t.Errorf("%s: %v", name, err)
+		case c.most > 0 && (err != nil || ask.Pieces.AudioSeconds != c.most):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Pictures would be held for as less than they can be, by a size that is small or
+// cannot be read.
+func TestPicturesAreBounded(t *testing.T) {
+	for size, want := range map[string]int64{
+		`"1024x1024"`: 4160, `"1536x1024"`: 6240, `"2048x2048"`: 4 * 4160, `"auto"`: 6240, `null`: 6240, `""`: 6240,
+		`"1x1"`: 4160, `"256x256"`: 4160, `"1x99999"`: 4160, `"0x0"`: 16 * 4160, `"2K"`: 16 * 4160, `"4K"`: 16 * 4160, `"16:9"`: 16 * 4160,
+		`"1024X1024"`: 16 * 4160, `"1024x1024 "`: 16 * 4160, `{"width":1}`: 16 * 4160, `"-5x-5"`: 16 * 4160,
+	} {
+		ask := asked(t, "/v1/images/generations", `{"model":"m","prompt":"x","size":`+size+`}`)
+		if ask.OutputUpper != want {
+			t.Errorf("%s: %d tokens, want %d", size, ask.OutputUpper, want)
+		}
+	}
+}
+
+// Search units would be held for as fewer than a long query makes of short
+// documents.
+func TestRankingsAreBounded(t *testing.T) {
+	const documents = `"documents":["` + "a" + `","b","c"]`
+	for query, want := range map[int]int64{1: 1, 400: 1, 20_000: 2, 50_000: 5} {
+		ask := asked(t, "/v1/rerank", `{"model":"m","query":"`+strings.Repeat("q", query)+`",`+documents+`}`)
+		if ask.Pieces.SearchUnits < want {
+			t.Errorf("a query of %d bytes: %d search units, want at least %d", query, ask.Pieces.SearchUnits, want)
+		}
+	}
+}
+
+// asked is what a JSON body asks for.
+func asked(t testing.TB, path, body string) *dialect.Ask {
+	t.Helper()
+	head := sluice.Head{Method: "POST", Path: path}
+	head.Fields.Add("Content-Type", "application/json")
+	op, err := openai.Surface{}.Operation("POST", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask, err := openai.Surface{}.Ask(op, &head, []byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ask
+}
