@@ -16,7 +16,7 @@ func (c *controlRole) openKeeper() (err error) {
 		return nil
 	}
 	c.keeper, err = link.NewKeeper(link.KeeperConfig{
-		Here: func() bool { return c.books.Book() != nil }, Find: c.store.LedgerAddress,
+		Here: c.books.Owns, Find: c.store.LedgerAddress,
 		Self: c.advertised(), PlaneToken: c.PlaneToken, Now: time.Now,
 	})
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -39,6 +40,8 @@ type Poster struct {
 	store Store
 	now   func() time.Time
 	mu    sync.Mutex // held while the store works; Book.Hold does not wait for it
+	// commits counts what the store took.
+	commits atomic.Uint64
 }
 
 // NewPoster returns a poster for a book and its store.
@@ -212,6 +215,10 @@ func (p *Poster) Expire(ctx context.Context, journals ...func() []End) error {
 	return p.commit(ctx)
 }
 
+// Commits is how many batches the store has taken: that a call returned no error
+// does not say that it was asked.
+func (p *Poster) Commits() uint64 { return p.commits.Load() }
+
 // commit empties the outbox into the store.
 func (p *Poster) commit(ctx context.Context) error {
 	for {
@@ -224,5 +231,6 @@ func (p *Poster) commit(ctx context.Context) error {
 			return fmt.Errorf("committing %d transfers: %w", len(batch.Transfers), err)
 		}
 		p.book.Committed(batch)
+		p.commits.Add(1)
 	}
 }

@@ -36,7 +36,8 @@ var perHop = []string{
 
 // KeeperConfig configures a [Keeper].
 type KeeperConfig struct {
-	// Here reports whether this process keeps the ledger; required.
+	// Here reports whether this process keeps the ledger, also while it may not
+	// decide on what is spent; required.
 	Here func() bool
 	// Find returns the base URL of the process that keeps it; required.
 	// [sluice.CodeUnavailable] says why there is none.
@@ -176,8 +177,11 @@ func (k *Keeper) Receive(next http.Handler) http.Handler {
 	})
 }
 
-// locate returns where the ledger is kept.
+// locate returns where the ledger is kept, if that is elsewhere.
 func (k *Keeper) locate(ctx context.Context) (string, error) {
+	if k.cfg.Here() {
+		return "", sluice.Errorf(sluice.CodeUnavailable, "this process keeps the ledger and cannot decide now: it renews its lease, or catches up with its journal").After(1)
+	}
 	k.mu.Lock()
 	url, at := k.url, k.found
 	k.mu.Unlock()

@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/journal"
+	book "github.com/sluicegate/sluice/internal/ledger"
 	"github.com/sluicegate/sluice/internal/link"
 )
 
@@ -157,6 +159,21 @@ func TestKeeperIsAway(t *testing.T) {
 	none = sluice.Errorf(sluice.CodeUnavailable, "nobody keeps it")
 	if status, body, _ := ps[0].send(t, nil); status != http.StatusServiceUnavailable || !strings.Contains(body, "nobody keeps it") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Losing this means that a process whose lease hangs asks the database where the
+// ledger is, and tells clients that its address is wrong.
+func TestKeeperThatCannotDecide(t *testing.T) {
+	k, err := link.NewKeeper(link.KeeperConfig{
+		Here: func() bool { return true }, Self: "http://127.0.0.1:9", PlaneToken: planeToken, Now: time.Now,
+		Find: func(context.Context) (string, error) { t.Error("asked"); return "http://127.0.0.1:9", nil },
+	})
+	must(t, err)
+	a := link.NewSpending(link.SpendingConfig{Limits: link.NewLocal(link.LocalConfig{Now: time.Now}), Book: func() *book.Book { return nil }, Away: k.Holds(), Now: time.Now})
+	_, err = a.Admit(t.Context(), sluice.Claims{RequestID: spendingID(1).String(), Hold: aHold(1, 60, -100)})
+	if cause := errors.Unwrap(err); sluice.CodeOf(err) != sluice.CodeUnavailable || cause == nil || !strings.Contains(cause.Error(), "cannot decide now") {
+		t.Errorf("got %v because of %v", err, cause)
 	}
 }
 

@@ -27,6 +27,8 @@ type Owned struct {
 	// Close gives the ledger up, so that another process need not wait.
 	Close func(ctx context.Context) error
 
+	// failedAt is how much the store had taken when it failed last.
+	failedAt atomic.Uint64
 	// sent is when the request that granted the lease was sent.
 	sent atomic.Pointer[time.Time]
 	// caught says that the book has what the journals had, behind where they ended
@@ -111,6 +113,10 @@ func (b *Books) Book() *ledger.Book {
 	}
 	return nil
 }
+
+// Owns reports whether the ledger is kept here, also while its lease cannot be
+// renewed: what is booked then is booked under its epoch or not at all.
+func (b *Books) Owns() bool { return b.owned.Load() != nil }
 
 // Open opens accounts as [ledger.Poster.Open] does. [sluice.CodeUnavailable]
 // while another process has the ledger.

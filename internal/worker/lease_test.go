@@ -17,10 +17,14 @@ import (
 	"github.com/sluicegate/sluice/internal/worker"
 )
 
-// hanging is an empty ledger's store that does not answer while it hangs.
-type hanging struct{ away atomic.Bool }
+// hanging is an empty ledger's store that does not answer while it hangs, and
+// refuses while it is down.
+type hanging struct{ away, down atomic.Bool }
 
 func (h *hanging) answer(ctx context.Context) error {
+	if h.down.Load() {
+		return errors.New("the database is gone")
+	}
 	if h.away.Load() {
 		<-ctx.Done()
 	}
@@ -29,8 +33,8 @@ func (h *hanging) answer(ctx context.Context) error {
 
 func (h *hanging) Load(context.Context) (ledger.State, error)       { return ledger.State{}, nil }
 func (h *hanging) Commit(ctx context.Context, _ ledger.Batch) error { return h.answer(ctx) }
-func (h *hanging) Find(context.Context, ...sluice.TransferID) ([]sluice.Transfer, error) {
-	return nil, nil
+func (h *hanging) Find(ctx context.Context, _ ...sluice.TransferID) ([]sluice.Transfer, error) {
+	return nil, h.answer(ctx)
 }
 func (h *hanging) Accounts(context.Context, ...sluice.AccountID) ([]sluice.Account, error) {
 	return nil, nil
@@ -86,6 +90,9 @@ func TestBooksStopDecidingWithTheirLease(t *testing.T) {
 		time.Sleep(time.Second + time.Millisecond)
 		if books.Book() != nil || books.Deciding() != nil || books.Status().Owner {
 			t.Error("decides when another process may have taken the ledger")
+		}
+		if !books.Owns() {
+			t.Error("journals are sent elsewhere though nobody has taken the ledger")
 		}
 		time.Sleep(30 * time.Second)
 		if since := time.Since(books.Status().Checked); since > 15*time.Second {
@@ -189,6 +196,46 @@ func TestBooksTellOfAFailureOnce(t *testing.T) {
 			t.Errorf("%d times %q in\n%s", n, line, &d.log)
 		}
 	}
+}
+
+// Losing this means that nobody is called when entries wait for hours, because
+// what has nothing to book says that booking works.
+func TestAlarmThoughNothingExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, log := &hanging{}, &bytes.Buffer{}
+		books := lend(t, h, log)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); books.Run(ctx) }()
+		h.down.Store(true)
+		send := func() error {
+			_, err := books.Send(ctx, deskJournal, 0, []wal.Entry{{Seq: 1, Kind: wal.Terminal, Request: sluice.RequestID{1}, At: time.Now(), Posting: &sluice.Posting{
+				Request: sluice.RequestID{1}, Attempt: 1, Final: true, Outcome: sluice.OutcomeComplete, Wallet: sluice.TenantWallet("acme", "USD"), Charge: 7,
+			}}})
+			return err
+		}
+		for range 2 * time.Hour / (5 * time.Second) {
+			if sluice.CodeOf(send()) != sluice.CodeUnavailable {
+				t.Fatal("booked without a store")
+			}
+			time.Sleep(5 * time.Second)
+		}
+		if s := books.Status(); s.Since.IsZero() || !s.Alarmed {
+			t.Errorf("%+v", s)
+		}
+		h.down.Store(false)
+		time.Sleep(2 * time.Minute)
+		if err := send(); err != nil || !books.Status().Since.IsZero() || books.Status().Alarmed {
+			t.Errorf("when it works again: %v, %+v", err, books.Status())
+		}
+		cancel()
+		<-ended
+		for _, line := range []string{"ALARM: the books have not been written", "cannot be written", "are written again"} {
+			if n := strings.Count(log.String(), line); n != 1 {
+				t.Errorf("%d times %q", n, line)
+			}
+		}
+	})
 }
 
 // Losing this means that a ledger which found itself impossible goes on, or stands

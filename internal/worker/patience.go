@@ -108,13 +108,20 @@ const remedy = "Look at the database (reachable, disk, locks). Nothing is lost: 
 const remedyBroken = "Restart this process: it begins again where the database is, and what followed comes from the journals. Keep the log and run `sluice ledger verify`: the reason is a bug, or a database that was changed by hand."
 
 // outcome notes how booking went, says once that it fails and once that it works
-// again, and calls an operator after an hour. Whoever asked is told no causes.
+// again, and calls an operator after an hour. It works again once the store has
+// taken something: who had nothing to book, or nothing new, proves nothing.
 func (b *Books) outcome(ctx context.Context, o *Owned, f failure, err error) {
 	if ctx.Err() != nil && err != nil {
 		return // whoever asked went away; that says nothing of the store
 	}
 	if lost(err) {
 		b.lose(o, err)
+		return
+	}
+	switch taken := o.Poster.Commits(); {
+	case err != nil:
+		o.failedAt.Store(taken)
+	case taken == o.failedAt.Load():
 		return
 	}
 	turned, due := b.retry.note(b.cfg.Now(), err)
