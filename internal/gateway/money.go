@@ -156,8 +156,9 @@ func (e *exchange) most() price.Bound {
 	if e.op.Name == dialect.OpEmbeddings || a.OutputUpper == dialect.NoOutput {
 		return b
 	}
-	if b.Output = a.MaxTokens; b.Output == 0 {
-		b.Output = a.OutputUpper
+	// What is known of the answer holds: a cap may be one that nobody obeys there.
+	if b.Output = a.OutputUpper; b.Output == 0 {
+		b.Output = a.MaxTokens
 	}
 	if b.Output == 0 {
 		b.Output = e.unbounded()
