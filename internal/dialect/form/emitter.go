@@ -62,6 +62,11 @@ type step struct {
 	logprobs     *Logprobs
 }
 
+// size is how many bytes a step counts while it waits.
+func (s *step) size() int {
+	return len(s.text) + len(s.sealed) + len(s.signature.Value) + s.logprobs.size()
+}
+
 // NewEmitter returns an emitter that hands its events to out. made is what ids
 // of calls are made from where a provider gives none: the request's id.
 func NewEmitter(made string, out func(*Event) error) *Emitter {

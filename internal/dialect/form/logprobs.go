@@ -17,6 +17,25 @@ type Token struct {
 	Top []Token
 }
 
+// tokenCost is about what a token takes in memory besides its bytes.
+const tokenCost = 80
+
+// size is about how many bytes they take in memory; p may be nil.
+func (p *Logprobs) size() int {
+	if p == nil {
+		return 0
+	}
+	return sizeOf(p.Tokens)
+}
+
+func sizeOf(tokens []Token) (n int) {
+	for i := range tokens {
+		t := &tokens[i]
+		n += tokenCost + len(t.Text) + len(t.Logprob) + len(t.Bytes) + sizeOf(t.Top)
+	}
+	return n
+}
+
 // Raw is the token as bytes.
 func (t *Token) Raw() []byte {
 	if t.Bytes == nil {

@@ -99,7 +99,7 @@ func (e *Emitter) step(at *choice, p *part, s step) error {
 			return broken("it continues a part that was complete")
 		}
 		p.steps = append(p.steps, s)
-		if at.queued += len(s.text) + len(s.sealed) + len(s.signature.Value); at.queued > maxQueued {
+		if at.queued += s.size(); at.queued > maxQueued {
 			return sluice.Errorf(sluice.CodeProviderTooLarge, "the provider's answer interleaves more than %d bytes", maxQueued)
 		}
 		return e.advance(at)
@@ -148,7 +148,7 @@ func (e *Emitter) open(at *choice, p *part) error {
 	steps := p.steps
 	p.steps = nil
 	for _, s := range steps {
-		at.queued -= len(s.text) + len(s.sealed) + len(s.signature.Value)
+		at.queued -= s.size()
 		if err := e.delta(at, s); err != nil {
 			return err
 		}
