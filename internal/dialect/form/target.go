@@ -19,6 +19,8 @@ type Target struct {
 	// Dropped names what was dropped, once each, in order: visible ASCII that a
 	// response field can hold.
 	Dropped []string
+	// Logprobs tells that the probabilities of tokens were asked for.
+	Logprobs bool
 	// Room is memory in which the body may be written, from its beginning on; nil
 	// when there is none.
 	Room []byte

@@ -96,7 +96,7 @@ func (d *decoder) candidate(raw json.RawMessage) error {
 			Parts []json.RawMessage `json:"parts"`
 		} `json:"content"`
 		FinishReason   string          `json:"finishReason"`
-		LogprobsResult *logprobsResult `json:"logprobsResult"`
+		LogprobsResult json.RawMessage `json:"logprobsResult"`
 		Index          int             `json:"index"`
 	}
 	if err := json.Unmarshal(raw, &c); err != nil || c.Index < 0 || c.Index >= maxCandidates {
@@ -107,13 +107,16 @@ func (d *decoder) candidate(raw json.RawMessage) error {
 		end.reason = c.FinishReason
 	}
 	// They are told of all parts together, and go with the first text.
-	d.probs = c.LogprobsResult.form()
+	d.probs = readLogprobs(c.LogprobsResult)
 	for _, raw := range c.Content.Parts {
 		if err := d.part(c.Index, raw); err != nil {
 			return err
 		}
 	}
-	return nil
+	if len(c.Content.Parts) > 0 {
+		return nil // those that are left are of thoughts or calls
+	}
+	return d.lone(c.Index)
 }
 
 // ending returns the candidate of that number.

@@ -24,7 +24,7 @@ func (e *encoder) generation() error {
 	if len(g.StopSequences) > maxStops {
 		return form.Refuse("/stop", "the provider of this model takes at most %d stop sequences", maxStops)
 	}
-	if g.ResponseLogprobs = s.Logprobs; s.Logprobs {
+	if g.ResponseLogprobs, e.target.Logprobs = s.Logprobs, s.Logprobs; s.Logprobs {
 		g.Logprobs = s.TopLogprobs
 	} else if s.TopLogprobs > 0 { // alternatives come with the tokens alone
 		if err := e.target.Drop("top_logprobs", ""); err != nil {

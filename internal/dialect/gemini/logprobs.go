@@ -27,29 +27,74 @@ type chosen struct {
 // out all zeros.
 const certain = "0"
 
+// unlikely stands for a probability of 0, whose logarithm JSON has no number for:
+// Google's servers write "-Infinity", other APIs this.
+const unlikely = "-9999.0"
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *chosen) UnmarshalJSON(b []byte) error {
+	var wire struct {
+		Token          string          `json:"token"`
+		LogProbability json.RawMessage `json:"logProbability"`
+	}
+	if err := json.Unmarshal(b, &wire); err != nil {
+		return err
+	}
+	*c = chosen{wire.Token, logarithm(wire.LogProbability)}
+	return nil
+}
+
+// logarithm reads that of a probability.
+func logarithm(raw json.RawMessage) json.Number {
+	switch {
+	case len(raw) == 0, string(raw) == "null":
+		return certain
+	case raw[0] == '-', raw[0] >= '0' && raw[0] <= '9':
+		return json.Number(raw)
+	}
+	return unlikely
+}
+
+// readLogprobs reads a logprobsResult; nil when there is none that can be read,
+// which is not worth an answer.
+func readLogprobs(raw json.RawMessage) *form.Logprobs {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	var r logprobsResult
+	if json.Unmarshal(raw, &r) != nil {
+		return nil
+	}
+	return r.form()
+}
+
+// lone tells probabilities that no part came with. What follows a call is of that;
+// and to who did not ask, nothing is told with no text.
+func (d *decoder) lone(n int) error {
+	if d.probs == nil || !d.target.Logprobs || d.emitter.Called(n) {
+		return nil
+	}
+	probs := d.probs
+	d.probs = nil
+	return d.emitter.TextWith(n, "", probs)
+}
+
 // form reads the probabilities; nil when there are none.
 func (r *logprobsResult) form() *form.Logprobs {
-	if r == nil || len(r.ChosenCandidates) == 0 {
+	if len(r.ChosenCandidates) == 0 {
 		return nil
 	}
 	p := &form.Logprobs{Tokens: make([]form.Token, len(r.ChosenCandidates))}
 	for i, c := range r.ChosenCandidates {
-		p.Tokens[i] = c.token()
+		p.Tokens[i] = form.Token{Text: c.Token, Logprob: c.LogProbability}
 		if i >= len(r.TopCandidates) {
 			continue
 		}
 		for _, top := range r.TopCandidates[i].Candidates {
-			p.Tokens[i].Top = append(p.Tokens[i].Top, top.token())
+			p.Tokens[i].Top = append(p.Tokens[i].Top, form.Token{Text: top.Token, Logprob: top.LogProbability})
 		}
 	}
 	return p
-}
-
-func (c chosen) token() form.Token {
-	if c.LogProbability == "" {
-		c.LogProbability = certain
-	}
-	return form.Token{Text: c.Token, Logprob: c.LogProbability}
 }
 
 // logprobsOf writes the probabilities, nil for none.

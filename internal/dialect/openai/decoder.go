@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluicegate/sluice/internal/dialect/form"
 	"github.com/sluicegate/sluice/internal/dialect/peer"
-	"github.com/sluicegate/sluice/internal/dialect/responses"
 )
 
 // decoder reads an answer of any provider of this protocol. Why a choice ended
@@ -19,7 +18,8 @@ type decoder struct {
 	endings []ending
 	// customs are calls of tools that the client knows as those of free text.
 	customs []custom
-	// probs are the probabilities of the content that is being read.
+	// probs are the probabilities of the content that is being read, nil once they
+	// have gone with a text.
 	probs *form.Logprobs
 }
 
@@ -56,10 +56,8 @@ type answerChoice struct {
 	Stopped json.RawMessage `json:"stop_reason"` // vLLM: the sequence that was met
 	Usage   json.RawMessage `json:"usage"`       // Moonshot
 	Failure json.RawMessage `json:"error"`       // OpenRouter
-	// Logprobs are those of the content.
-	Logprobs *struct {
-		Content json.RawMessage `json:"content"`
-	} `json:"logprobs"`
+	// Logprobs are those of the content; not every relay writes an object.
+	Logprobs json.RawMessage `json:"logprobs"`
 }
 
 // Event implements [form.Decoder].
@@ -159,14 +157,15 @@ func (d *decoder) choice(c *answerChoice, place int) error {
 		return peer.Broken("it numbers a choice that was not asked for")
 	}
 	e := d.ending(n)
-	if d.probs = nil; c.Logprobs != nil {
-		d.probs = responses.ReadLogprobs(c.Logprobs.Content)
-	}
+	d.probs = readProbs(c.Logprobs)
 	for _, s := range [...]*said{c.Delta, c.Message} {
 		if s == nil {
 			continue
 		}
 		if err := d.said(e, s); err != nil {
+			return err
+		}
+		if err := d.lone(n, s); err != nil {
 			return err
 		}
 	}

@@ -176,7 +176,7 @@ func (e *chatEncoder) probabilities() error {
 	if !s.Logprobs || !e.quirks.logprobs || e.quirks.selective && e.thinks() {
 		return e.dropStated("logprobs", s.Logprobs, "top_logprobs", s.TopLogprobs > 0)
 	}
-	e.body.Logprobs, e.body.TopLogprobs = true, s.TopLogprobs
+	e.body.Logprobs, e.body.TopLogprobs, e.target.Logprobs = true, s.TopLogprobs, true
 	return nil
 }
 

@@ -111,7 +111,7 @@ func (d *decoder) content(n int, raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &text); err != nil {
 			return peer.Broken("its content is no text")
 		}
-		return d.emitter.TextWith(n, text, d.probs)
+		return d.text(n, text)
 	}
 	var parts []contentPart
 	if err := json.Unmarshal(raw, &parts); err != nil {
@@ -137,7 +137,7 @@ func (d *decoder) part(n int, p *contentPart) error {
 	case "refusal":
 		return d.refusal(n, p.Refusal)
 	}
-	return d.emitter.Text(n, p.Text)
+	return d.text(n, p.Text)
 }
 
 // refusal tells a refusal, which ends with an ordinary reason in this protocol
