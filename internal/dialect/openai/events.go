@@ -62,11 +62,14 @@ type events struct {
 	// answered tells that a chunk came at all, finished that one said why it
 	// ended, done that [DONE] came; dropped that the last event was kept back.
 	answered, finished, done, dropped bool
-	// ends counts the typed events that end an answer.
-	ends     int64
-	stated   sluice.Usage
-	isStated bool
-	tokens   int64
+	// ends counts the typed events that end an answer, drawn those by which
+	// pictures come whose end is one for all; sketched tells that part of one came
+	// whose whole did not.
+	ends, drawn int64
+	sketched    bool
+	stated      sluice.Usage
+	isStated    bool
+	tokens      int64
 }
 
 // noEnding is the place of an end that has not come.
@@ -93,15 +96,25 @@ func (e *events) usage() (sluice.Usage, bool) { return e.stated, e.isStated }
 
 func (e *events) output() int64 { return e.tokens }
 
-// pictures counts the events that end a picture.
-func (e *events) pictures() int64 { return e.ends }
+// pictures counts the pictures that came, with one that the client has seen part
+// of: it may be content with that.
+func (e *events) pictures() int64 {
+	n := e.ends
+	if e.drawn > 0 {
+		n = e.drawn
+	}
+	if e.sketched && n < e.leg.asked.ask.Choices {
+		n++
+	}
+	return n
+}
 
 // complete reports whether the client has been given the end: [DONE], or of typed
-// events the last one of each answer.
+// events the last one of each answer, or of all.
 func (e *events) complete() bool {
 	ended := e.done
 	if !e.chunks {
-		ended = e.ends >= max(1, e.leg.asked.ask.Choices)
+		ended = e.ends >= max(1, e.leg.asked.ask.Choices) || e.drawn > 0 && e.ends > 0
 	}
 	return ended && e.given && e.fault == nil
 }
@@ -419,16 +432,28 @@ func (e *events) measure(data []byte, m *marks) {
 	e.answered = true
 	if !e.chunks {
 		kind, _ := jsonscan.Span(data, m.kind)
-		if strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done") {
-			e.finished = true
-			e.ends++
-		}
+		e.measureTyped(kind)
 		return
 	}
 	e.finished = e.finished || m.finished
 	if m.size > 0 {
 		// A chunk is at least one token, most often exactly one.
 		e.tokens += max(1, int64(m.size)/bytesUsual)
+	}
+}
+
+// measureTyped notes what came of pictures and sound. OpenAI ends each picture;
+// Ark and MiniMax say of each that it succeeded, and end them all at once.
+func (e *events) measureTyped(kind string) {
+	switch {
+	case strings.HasSuffix(kind, ".completed"), strings.HasSuffix(kind, ".done"):
+		e.finished, e.sketched = true, false
+		e.ends++
+	case strings.HasSuffix(kind, ".partial_succeeded"):
+		e.sketched = false
+		e.drawn++
+	case strings.HasSuffix(kind, ".partial_image"):
+		e.sketched = true
 	}
 }
 

@@ -315,3 +315,59 @@ func asked(t testing.TB, path, body string) *dialect.Ask {
 	}
 	return ask
 }
+
+// Pictures that came in a stream would be free: of several that end in one event,
+// or one whose last sketch was enough for the client.
+func TestPicturesOfStreams(t *testing.T) {
+	event := func(kind, more string) string {
+		return `data: {"type":"image_` + kind + `","b64_json":"AA"` + more + "}\n\n"
+	}
+	const usage = `,"usage":{"input_tokens":5,"output_tokens":9}`
+	sketch, done := event("generation.partial_image", ""), event("generation.completed", "")
+	part, last := event("generation.partial_succeeded", ""), event("generation.completed", usage)
+	for name, c := range map[string]struct {
+		stream string
+		images int64
+		stated bool
+		ended  bool
+	}{
+		"one":                        {last, 1, true, false},
+		"two, each with its end":     {done + last, 2, true, true},
+		"two with one end":           {part + part + last, 2, true, true},
+		"two without an end":         {part + part, 2, false, false},
+		"one of two, and a failure":  {part + event("generation.partial_failed", "") + last, 1, true, true},
+		"a sketch":                   {sketch, 1, false, false},
+		"sketches":                   {sketch + sketch, 1, false, false},
+		"of an edit":                 {event("edit.partial_image", ""), 1, false, false},
+		"a sketch and its picture":   {sketch + done, 1, false, false},
+		"a sketch of the second one": {sketch + done + sketch, 2, false, false},
+		"a sketch and both":          {sketch + part + part + last, 2, true, true},
+		"nothing that was drawn":     {event("generation.started", ""), 0, false, false},
+	} {
+		ask := asked(t, "/v1/images/generations", `{"model":"m","prompt":"x","n":2,"stream":true,"size":"1024x1024","quality":"low"}`)
+		leg := openLeg(t, ask, "text/event-stream")
+		if _, err := leg.Feed([]byte(c.stream)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		want := sluice.Usage{Input: 5, Image: 9, Pieces: sluice.Pieces{Images: c.images}}
+		if !c.stated {
+			want.Input, want.Image = ask.InputEstimate, c.images*272
+		}
+		usage, source := leg.Usage()
+		if usage != want || (source == sluice.UsageProvider) != c.stated {
+			t.Errorf("%s: %+v (%s), want %+v", name, usage, source, want)
+		}
+		if ended := leg.(dialect.Completer).Complete(); ended != c.ended {
+			t.Errorf("%s: complete is %v", name, ended)
+		}
+	}
+}
+
+// Pictures that the provider failed to draw would be charged.
+func TestFailedPictures(t *testing.T) {
+	ask := asked(t, "/v1/images/generations", `{"model":"m","prompt":"x","n":4}`)
+	usage, _ := answered(t, ask, "application/json", `{"data":[{"url":"a"},{"error":{"code":"x"}},{"error":null,"url":"b"},{"error":{}}]}`)
+	if usage.Images != 2 {
+		t.Errorf("%d pictures", usage.Images)
+	}
+}
