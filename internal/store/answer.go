@@ -44,46 +44,70 @@ type AnswerLimits struct {
 	Keys, Bytes int64
 }
 
+// claimTries bounds how often a claim looks again at a key that changed hands
+// between its reading and its writing.
+const claimTries = 5
+
 // BeginAnswer notes that a request runs under its key, unless another did: then
 // first is false and the answer is that one's, as it is now. One that expired is
-// none. A scope that is full is [sluice.CodeRequestRate], and nothing is written.
+// none. A scope that is full is [sluice.CodeRequestRate], and nothing is written;
+// so is nothing for [sluice.CodeUnavailable], of a key that changes all the time.
 func (db *DB) BeginAnswer(ctx context.Context, a Answer, most AnswerLimits) (was Answer, first bool, err error) {
-	err = db.add(ctx, func(tx *Tx) error {
-		was, first = a, true
-		n, err := tx.exec(`INSERT INTO answers (scope, key, body_hash, state, request, deadline, status, head, body, expires_at) VALUES ($1, $2, $3, 'running', $4, $5, 0, '', NULL, $6)
-			ON CONFLICT (scope, key) DO NOTHING`,
-			a.Scope, a.Key, a.BodyHash, a.Request, micros(a.Deadline), micros(a.ExpiresAt))
-		if err != nil {
-			return err
+	err = db.add(ctx, func(tx *Tx) (err error) {
+		for range claimTries {
+			var known bool
+			if first, err = tx.claimAnswer(a, most.Keys); first || err != nil {
+				was = a
+				return err
+			}
+			if was, known, err = tx.answer(a.Scope, a.Key); err != nil {
+				return err
+			}
+			if !known {
+				continue // it was dropped, or swept, just now
+			}
+			if was.ExpiresAt.After(tx.now) && (was.Request != a.Request || was.Done) {
+				return nil
+			}
+			if first, err = tx.replaceAnswer(was, a); first || err != nil {
+				was = a
+				return err
+			}
 		}
-		if n > 0 {
-			return tx.countAnswer(a.Scope, most.Keys)
-		}
-		if was, err = tx.answer(a.Scope, a.Key); err != nil {
-			return err
-		}
-		first = !was.ExpiresAt.After(tx.now) || was.Request == a.Request && !was.Done
-		if !first {
-			return nil
-		}
-		if _, err := tx.exec(`UPDATE answers SET body_hash = $1, state = 'running', request = $2, deadline = $3, status = 0, head = '', body = NULL, expires_at = $4 WHERE scope = $5 AND key = $6`,
-			a.BodyHash, a.Request, micros(a.Deadline), micros(a.ExpiresAt), a.Scope, a.Key); err != nil {
-			return err
-		}
-		return tx.addAnswers(a.Scope, 0, -int64(len(was.Body)))
+		return sluice.Errorf(sluice.CodeUnavailable, "the key changed hands %d times meanwhile", claimTries)
 	})
-	return was, first, err
+	return was, first && err == nil, err
+}
+
+// claimAnswer claims a key that nobody has.
+func (tx *Tx) claimAnswer(a Answer, most int64) (first bool, err error) {
+	n, err := tx.exec(`INSERT INTO answers (scope, key, body_hash, state, request, deadline, status, head, body, expires_at) VALUES ($1, $2, $3, 'running', $4, $5, 0, '', NULL, $6)
+		ON CONFLICT (scope, key) DO NOTHING`,
+		a.Scope, a.Key, a.BodyHash, a.Request, micros(a.Deadline), micros(a.ExpiresAt))
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, tx.countAnswer(a.Scope, most)
+}
+
+// replaceAnswer claims the key of an answer that was read, if it is still that
+// one: on PostgreSQL others have read it too.
+func (tx *Tx) replaceAnswer(was, a Answer) (first bool, err error) {
+	n, err := tx.exec(`UPDATE answers SET body_hash = $1, state = 'running', request = $2, deadline = $3, status = 0, head = '', body = NULL, expires_at = $4
+		WHERE scope = $5 AND key = $6 AND request = $7 AND expires_at = $8`,
+		a.BodyHash, a.Request, micros(a.Deadline), micros(a.ExpiresAt), a.Scope, a.Key, was.Request, micros(was.ExpiresAt))
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, tx.addAnswers(a.Scope, 0, -int64(len(was.Body)))
 }
 
 // FindAnswer returns the answer under a key; known is false when there is none, or
 // it expired.
 func (db *DB) FindAnswer(ctx context.Context, scope, key string) (was Answer, known bool, err error) {
 	err = db.Read(ctx, func(tx *Tx) error {
-		was, err = tx.answer(scope, key)
-		known = err == nil && was.ExpiresAt.After(tx.now)
-		if sluice.CodeOf(err) == sluice.CodeUnavailable {
-			return nil
-		}
+		was, known, err = tx.answer(scope, key)
+		known = known && was.ExpiresAt.After(tx.now)
 		return err
 	})
 	return was, known, err
@@ -192,19 +216,19 @@ func (db *DB) ExpireAnswers(ctx context.Context, most int) (deleted int64, err e
 	return deleted, err
 }
 
-// answer reads one; [sluice.CodeUnavailable] when it went away in between.
-func (tx *Tx) answer(scope, key string) (Answer, error) {
-	a := Answer{Scope: scope, Key: key}
+// answer reads one; known is false when there is none.
+func (tx *Tx) answer(scope, key string) (a Answer, known bool, err error) {
+	a = Answer{Scope: scope, Key: key}
 	var state string
 	var status, deadline, expires, kept int64
-	err := tx.row(`SELECT body_hash, state, request, deadline, status, head, body, CASE WHEN body IS NULL THEN 0 ELSE 1 END, expires_at FROM answers WHERE scope = $1 AND key = $2`,
+	err = tx.row(`SELECT body_hash, state, request, deadline, status, head, body, CASE WHEN body IS NULL THEN 0 ELSE 1 END, expires_at FROM answers WHERE scope = $1 AND key = $2`,
 		[]any{scope, key}, &a.BodyHash, &state, &a.Request, &deadline, &status, &a.Head, &a.Body, &kept, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
-		return a, sluice.Errorf(sluice.CodeUnavailable, "the answer was dropped just now")
+		return a, false, nil
 	}
 	if kept == 1 && a.Body == nil {
 		a.Body = []byte{} // SQLite's driver has no empty ones
 	}
 	a.Done, a.Status, a.Deadline, a.ExpiresAt = state == "done", int(status), fromMicros(deadline), fromMicros(expires)
-	return a, err
+	return a, err == nil, err
 }
