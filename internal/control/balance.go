@@ -98,11 +98,10 @@ func (r balanceReader) wallet(o walletOwner, asset string) (sluice.Wallet, error
 		return sluice.Wallet{}, err
 	}
 	w := sluice.Wallet{Account: id, Asset: asset, Posted: a.Posted, Held: a.Pending, Spending: o.spending()}
-	available := a.Available
-	limit := o.floor(asset)
+	available, limit := a.Left, o.floor(asset)
 	if w.UnlimitedCredit = limit == sluice.NoFloor; !w.UnlimitedCredit {
 		w.CreditLimit = -limit
-		available = min(available, a.Posted-a.Pending-limit) // terms may have changed since the last request
+		available -= limit // the present one, which the ledger takes over with the next request
 	}
 	owed, err := r.account(sluice.OwnedAccount(sluice.AccountReceivable, o.ledgerOwner(), asset))
 	if err != nil {
@@ -166,7 +165,7 @@ func (r balanceReader) grants(wallet sluice.AccountID) (out []ledger.Balance, er
 
 // stored is an account as another process has stored it.
 func stored(a sluice.Account) ledger.Balance {
-	b := ledger.Balance{Account: a}
+	b := ledger.Balance{Account: a, Left: a.Posted - a.Pending}
 	if a.Floor != sluice.NoFloor {
 		b.Available = a.Posted - a.Pending - a.Floor
 	}

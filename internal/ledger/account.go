@@ -229,6 +229,8 @@ type Balance struct {
 	// requests that have just begun hold, and by credit that is not durable yet;
 	// below zero while more is used than the terms allow.
 	Available sluice.Nanos
+	// Left is the same without the terms, which change with the next request.
+	Left sluice.Nanos
 }
 
 // Balance returns an account; ok is false when the book has none of that id.
@@ -255,7 +257,9 @@ func (b *Book) Grants(wallet sluice.AccountID) (grants []Balance) {
 	return grants
 }
 
-func (a *account) balance() Balance { return Balance{Account: a.Account, Available: a.available()} }
+func (a *account) balance() Balance {
+	return Balance{Account: a.Account, Available: a.available(), Left: a.left()}
+}
 
 // account returns an account, opening it when it is of a kind that opens itself.
 func (b *Book) account(id sluice.AccountID) *account {
