@@ -27,8 +27,8 @@ func strictUsage(cmd *cobra.Command) {
 
 // usageError says what is wrong and where to read more; nil stays nil.
 func usageError(cmd *cobra.Command, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || sluice.CodeOf(err) == sluice.CodeConfig { // a command may be checked twice
+		return err
 	}
 	return sluice.Errorf(sluice.CodeConfig, "%v; see `%s --help`", err, cmd.CommandPath())
 }
