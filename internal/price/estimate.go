@@ -43,8 +43,12 @@ func (v *Version) Estimate(b Bound, m sluice.Multiplier) (sluice.Nanos, error) {
 		return 0, sluice.Errorf(sluice.CodeInvalidRequest, "version %d of %s prices nothing that this request is measured in", v.price.Version, v.price.Model)
 	}
 	if v.tokens {
-		q[v.dearest(in)] += b.Input
-		q[v.dearest(out)] += b.Output
+		if !v.included(in, &b.Other) {
+			q[v.dearest(in)] += b.Input
+		}
+		if !v.included(out, &b.Other) {
+			q[v.dearest(out)] += b.Output
+		}
 	}
 	total, err := v.total(&q, m)
 	if err != nil {

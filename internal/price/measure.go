@@ -1,6 +1,10 @@
 package price
 
-import "github.com/sluicegate/sluice"
+import (
+	"slices"
+
+	"github.com/sluicegate/sluice"
+)
 
 // A price is by tokens, by pieces, or by both. One that has no rate for any
 // token leaves tokens out of account: what is sold by the picture or by the
@@ -22,9 +26,8 @@ var isToken = [sluice.UnitCount]bool{
 	sluice.UnitReasoning: true, sluice.UnitAudioInput: true, sluice.UnitAudioOutput: true, sluice.UnitImageInput: true, sluice.UnitImageOutput: true,
 }
 
-// pieceOf are the classes of tokens that a piece consists of: where both were
-// counted and the piece has a price, such tokens cost only what a rate of their
-// own says.
+// pieceOf are the classes of tokens that a piece consists of: where the piece has a
+// price, such tokens cost only what a rate of their own says.
 var pieceOf = [sluice.UnitCount]sluice.Unit{
 	sluice.UnitImageOutput: sluice.UnitImage, sluice.UnitAudioInput: sluice.UnitAudioSecond, sluice.UnitAudioOutput: sluice.UnitCharacter,
 }
@@ -40,11 +43,34 @@ func (v *Version) counts(u sluice.Unit, q *sluice.Quantities) bool {
 	return u != sluice.UnitRequest && !(v.tokens && uses(q, tokenUnits[:])) && !v.sells(q)
 }
 
-// covered reports whether tokens are paid for with the piece that they are part
-// of.
+// covered reports whether tokens are paid for with a piece: those that it consists
+// of, also where none was counted and nothing else prices them; and the text beside
+// it, if its price leaves out all of what is read, or written.
 func (v *Version) covered(u sluice.Unit, q *sluice.Quantities) bool {
-	piece := pieceOf[u]
-	return piece != 0 && v.priced[piece] && q[piece] > 0 && !v.own[u]
+	if piece := pieceOf[u]; piece != 0 && v.priced[piece] && !v.own[u] && (q[piece] > 0 || !v.priced[u]) {
+		return true
+	}
+	if v.priced[u] {
+		return false
+	}
+	if slices.Contains(outputUnits[:], u) {
+		return v.included(outputUnits[:], q)
+	}
+	return v.included(inputUnits[:], q)
+}
+
+// included reports whether none of these classes has a rate because they come with
+// a piece that has one, and was used.
+func (v *Version) included(units []sluice.Unit, q *sluice.Quantities) bool {
+	paid := false
+	for _, u := range units {
+		if v.priced[u] {
+			return false
+		}
+		piece := pieceOf[u]
+		paid = paid || piece != 0 && v.priced[piece] && q[piece] > 0
+	}
+	return paid
 }
 
 // sells reports whether a piece was used that has a price.
