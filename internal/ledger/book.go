@@ -42,6 +42,8 @@ type Book struct {
 	// onSlice is told how many accounts were looked at under one lock, once that is
 	// given back; for tests.
 	onSlice func(accounts int)
+	// spared is until when holds of others do not expire; see Spare.
+	spared time.Time
 	// stalled says that the store did not take the oldest of it.
 	stalled bool
 	// broken is why nothing may happen to the book any more; see Broken.

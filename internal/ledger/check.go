@@ -90,7 +90,7 @@ func (b *Book) checkHolds(f *Figures, busy []*account, now time.Time, grace time
 		} else {
 			f.Promises++
 		}
-		if h.Deadline.Add(grace).Before(now) && !b.stalled && !b.awaits(h) {
+		if h.Deadline.Add(grace).Before(now) && !b.stalled && !b.awaits(h, now) {
 			f.Violations = append(f.Violations, violation("I12", h.Request, "its hold should have expired at %s", h.Deadline.UTC().Format(time.RFC3339)))
 		}
 		for _, l := range h.legs {

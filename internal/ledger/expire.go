@@ -21,7 +21,9 @@ type End struct {
 // journals are those that carry what this book promises, as they end now. What
 // such a journal may still tell of stays held until the book has applied all that
 // was journaled when the deadline came: the request may have ended long ago, and
-// only its entries wait for the store to come back.
+// only its entries wait for the store to come back. Where the journals of other
+// processes end is not known here: what they asked for, or opened, expires at its
+// deadline, or when the time is over for which [Book.Spare] keeps it.
 func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 	b.mu.Lock()
 	defer b.leave(nil)
@@ -36,7 +38,7 @@ func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 		if !h.overdue {
 			h.overdue, h.awaits = true, journals
 		}
-		if !b.awaits(h) {
+		if !b.awaits(h, now) {
 			due = append(due, h)
 		}
 	}
@@ -47,12 +49,27 @@ func (b *Book) Expire(now time.Time, journals ...End) (holds, grants int) {
 	return len(due), b.expireGrants(now)
 }
 
+// Spare keeps holds from expiring, until a time, whose endings may be on their way
+// in journals of other processes: while the store is away, or nobody keeps the
+// ledger, those cannot come. An earlier time than the one before changes nothing.
+func (b *Book) Spare(until time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until.After(b.spared) {
+		b.spared = until
+	}
+}
+
 // awaits reports whether a hold past its deadline may still be told of by entries
 // that were journaled before: the OPEN of a promise, the ending of what a journal
-// has opened, which after a crash another process wrote behind it.
-func (b *Book) awaits(h *hold) bool {
+// has opened, which after a crash another process wrote behind it. A promise may
+// be another process's.
+func (b *Book) awaits(h *hold, now time.Time) bool {
 	ours := !h.opened || slices.ContainsFunc(h.awaits, func(e End) bool { return h.journal == e.Journal })
-	return ours && slices.ContainsFunc(h.awaits, func(e End) bool { return b.applied[e.Journal] < e.Seq })
+	if ours && slices.ContainsFunc(h.awaits, func(e End) bool { return b.applied[e.Journal] < e.Seq }) {
+		return true
+	}
+	return now.Before(b.spared) && (!ours || !h.opened)
 }
 
 func (b *Book) expireHold(h *hold, now time.Time) {

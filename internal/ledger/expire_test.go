@@ -84,6 +84,33 @@ func TestExpiryGoesByWhereTheJournalEnded(t *testing.T) {
 	b.want("100/0", acme)
 }
 
+// TestExpirySparesOthers leaves other processes the time to bring their journals
+// after an outage, and nobody else: the ends of their journals are not known here.
+func TestExpirySparesOthers(t *testing.T) {
+	b := newBooks(t, ledger.Config{})
+	b.topUp(acme, 100)
+	ours, theirs, promised := holdOf(1, acme, 50), holdOf(2, acme, 30), holdOf(3, acme, 20)
+	for _, h := range []sluice.Hold{ours, theirs, promised} {
+		if err := b.Hold(h, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.receive(ledger.Fact{Hold: &ours})
+	b.Apply("another", 0, []ledger.Fact{{Seq: 1, Hold: &theirs}}, now)
+	later := now.Add(3 * time.Hour)
+	b.Spare(later.Add(time.Minute))
+	b.Spare(later) // never less
+	left := func(at time.Time, holds, promises int) {
+		t.Helper()
+		b.Book.Expire(at, ledger.End{Journal: "g", Seq: 1})
+		if f := b.Check(at, time.Minute); f.OpenHolds != holds || f.Promises != promises || len(f.Violations) > 0 {
+			t.Errorf("%d holds, %d promises, %+v", f.OpenHolds, f.Promises, f.Violations)
+		}
+	}
+	left(later.Add(time.Minute-1), 1, 1)
+	left(later.Add(time.Minute), 0, 0)
+}
+
 // TestExpiryTouchesNothingWithoutTheStore leaves memory as it is while the store
 // is away: what is released then is released on nothing but hope.
 func TestExpiryTouchesNothingWithoutTheStore(t *testing.T) {

@@ -101,6 +101,7 @@ func (b *Books) Take(ctx context.Context) error {
 		return fmt.Errorf("taking the ledger: %w", err)
 	}
 	o.sent.Store(&sent)
+	o.Book.Spare(b.cfg.Now().Add(sparedFor))
 	b.owned.Store(o)
 	return nil
 }

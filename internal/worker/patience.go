@@ -15,6 +15,9 @@ const (
 	firstPause = time.Second
 	lastPause  = time.Minute
 	alarmAfter = time.Hour
+	// sparedFor is how long after a failure, or after the ledger was taken, holds of
+	// other processes do not expire: the longest pause, and as much to come in.
+	sparedFor = 2 * lastPause
 )
 
 // failure is what could not be booked.
@@ -121,6 +124,7 @@ func (b *Books) outcome(ctx context.Context, o *Owned, f failure, err error) {
 	switch taken := o.Poster.Commits(); {
 	case err != nil:
 		o.failedAt.Store(taken)
+		o.Book.Spare(b.cfg.Now().Add(sparedFor))
 	case taken == o.failedAt.Load():
 		return
 	}
