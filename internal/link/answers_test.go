@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -171,6 +172,63 @@ func TestAnswersAreBounded(t *testing.T) {
 			t.Errorf("after one was given back: %v", err)
 		}
 	})
+}
+
+// TestGivenBackInAnotherHour: a key given back in a later hour than it was claimed
+// in would be counted on once that hour is left out, and more keys be let through.
+func TestGivenBackInAnotherHour(t *testing.T) {
+	server := sluicetest.Redis(t)
+	for name, later := range map[string]time.Duration{"the next hour": time.Hour, "when its hour counts no more": 26 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 1, 2, 3, 59, 0, 0, time.UTC)
+			clock := func() time.Time { return now }
+			a := link.NewAnswers(link.AnswersConfig{Store: link.NewRedisAnswers(open(t, server, t.Name()+":"), clock), Now: clock, Most: store.AnswerLimits{Keys: 2, Bytes: 10}})
+			claim := func(key string) error {
+				_, err := a.Begin(t.Context(), repeatable(key[0], key, "body", now.Add(time.Minute)))
+				return err
+			}
+			begun := repeatable('a', "a", "body", now.Add(time.Minute))
+			for range 2 { // the second is the same claim, repeated
+				if err := claim("a"); err != nil {
+					t.Fatal(err)
+				}
+				now = now.Add(later / 2)
+			}
+			if later > 24*time.Hour { // the hour is swept by who claims next
+				if err := claim("b"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := a.End(t.Context(), begun, nil, false); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(30 * time.Minute)
+			used := 0
+			for _, key := range []string{"b", "c", "d", "e"} {
+				switch err := claim(key); sluice.CodeOf(err) {
+				case "":
+					used++
+				case sluice.CodeRequestRate:
+				default:
+					t.Error(err)
+				}
+			}
+			if used != 2 {
+				t.Errorf("%d keys of 2 were let through", used)
+			}
+			for field, n := range plain(t, server).HGetAll(t.Context(), t.Name()+":idem:of:"+hashed("key/1")).Val() {
+				if strings.HasPrefix(n, "-") {
+					t.Errorf("%s counts %s", field, n)
+				}
+			}
+		})
+	}
+}
+
+// hashed is how Redis' keys name a caller.
+func hashed(scope string) string {
+	sum := sha256.Sum256([]byte(scope))
+	return hex.EncodeToString(sum[:])
 }
 
 // TestAnswersOfADeadProcess: what it ran is over when another one begins, without

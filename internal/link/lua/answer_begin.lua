@@ -6,6 +6,7 @@ local was = redis.call('HMGET', KEYS[1], 'hash', 'request', 'deadline', 'state',
 if was[2] and not (was[2] == ARGV[2] and was[4] == 'running') then
   return was
 end
+local claimed = was[2] and redis.call('HGET', KEYS[1], 'hour') or ARGV[5] -- where a drop gives it back
 if not was[2] then
   local used, counted, hour = 0, redis.call('HGETALL', KEYS[2]), tonumber(ARGV[5])
   for i = 1, #counted, 2 do
@@ -22,6 +23,6 @@ if not was[2] then
   redis.call('EXPIRE', KEYS[2], 25 * 3600)
 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'request', ARGV[2], 'deadline', ARGV[3], 'state', 'running')
+redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'request', ARGV[2], 'deadline', ARGV[3], 'state', 'running', 'hour', claimed)
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return {}

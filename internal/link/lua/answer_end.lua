@@ -6,8 +6,10 @@ if was[1] ~= ARGV[1] or was[2] ~= 'running' then
   return 0
 end
 if ARGV[2] == 'drop' then
-  redis.call('HINCRBY', KEYS[2], 'k' .. ARGV[6], -1)
-  redis.call('EXPIRE', KEYS[2], 25 * 3600)
+  local counted = 'k' .. (redis.call('HGET', KEYS[1], 'hour') or ARGV[6])
+  if redis.call('HEXISTS', KEYS[2], counted) == 1 then -- else that hour counts no more
+    redis.call('HINCRBY', KEYS[2], counted, -1)
+  end
   return redis.call('DEL', KEYS[1])
 end
 redis.call('HSET', KEYS[1], 'state', 'done', 'status', ARGV[3], 'head', ARGV[4])
