@@ -186,13 +186,16 @@ func (e *exchange) contain() {
 
 // finish runs in every ending: it settles, logs, records and forgets.
 func (e *exchange) finish() {
+	if r := e.repetition; r != nil {
+		defer e.g.repeating.end(r)
+	}
 	e.in.OnGone(nil)
 	if e.upload != nil {
 		e.upload.close()
 	}
 	usage, source := e.lastUsage()
-	e.settleMoney()
-	e.endKey()
+	e.survive(e.settleMoney)
+	e.survive(e.endKey)
 	e.settle(usage, source)
 	e.record(usage, source)
 	e.g.flights.done(&e.flight) // after the record: who waits for the last request flushes the books next
@@ -226,17 +229,25 @@ func (e *exchange) lastUsage() (usage sluice.Usage, source sluice.UsageSource) {
 	if f := e.money.record; f != nil {
 		return f.record.Usage, f.record.UsageSource
 	}
+	e.survive(func() {
+		if e.panicked && e.attempt.leg != nil {
+			e.attempt.leg.Usage() // of an attempt that did not come to answer, too
+		}
+		usage, source = e.usage()
+	})
+	return usage, source
+}
+
+// survive takes a step of the ending. One that panics is left, so that those after
+// it are taken all the same.
+func (e *exchange) survive(step func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.g.cfg.Log.Error("panic while settling", "request", e.x.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			e.panicked, e.attempt.leg = true, nil
-			usage, source = sluice.Usage{}, sluice.UsageNone
 		}
 	}()
-	if e.panicked && e.attempt.leg != nil {
-		e.attempt.leg.Usage() // of an attempt that did not come to answer, too
-	}
-	return e.usage()
+	step()
 }
 
 // usage is what the answering attempt consumed.

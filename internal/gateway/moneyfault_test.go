@@ -63,7 +63,7 @@ func (p panics) Open(ask *dialect.Ask, account dialect.Account) (dialect.Leg, er
 		panic("probe")
 	}
 	leg, err := p.Dialect.Open(ask, account)
-	return panicLeg{leg, p}, err
+	return panicLeg{leg, p, new(int)}, err
 }
 
 func (p panics) at(where string) bool { return p.where.Load() == where }
@@ -71,6 +71,8 @@ func (p panics) at(where string) bool { return p.where.Load() == where }
 type panicLeg struct {
 	dialect.Leg
 	p panics
+	// asked is how often its usage was asked for.
+	asked *int
 }
 
 func (l panicLeg) Request(c *sluice.Call) error {
@@ -103,7 +105,8 @@ func (l panicLeg) Finish() ([]byte, error) {
 }
 
 func (l panicLeg) Usage() (sluice.Usage, sluice.UsageSource) {
-	if l.p.at("usage") {
+	*l.asked++
+	if l.p.at("usage") || l.p.at("usage again") && *l.asked > 1 {
 		panic("probe")
 	}
 	return l.Leg.Usage()

@@ -108,8 +108,10 @@ func (e *exchange) sameness() (hash [32]byte) {
 }
 
 // repeat sends an answer once more. It costs nothing: its first time did. Filters
-// of bodies have seen it then, and left it as it is kept.
+// of bodies have seen it then, and left it as it is kept. Who else asks for it need
+// not wait until this client has read it.
 func (e *exchange) repeat(a *sluice.StoredAnswer) error {
+	e.g.repeating.end(e.repetition)
 	r := &e.response
 	r.Status = a.Status
 	r.Fields.Add("Content-Type", a.ContentType)
@@ -156,11 +158,7 @@ func (e *exchange) keepUnsent(b []byte, err error) {
 // provider that answered, is never carried out again; what cost nothing may be.
 func (e *exchange) endKey() {
 	r := e.repetition
-	if r == nil {
-		return
-	}
-	defer e.g.repeating.end(r)
-	if !r.claimed {
+	if r == nil || !r.claimed {
 		return
 	}
 	var answer *sluice.StoredAnswer

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sluicegate/sluice"
 	"github.com/sluicegate/sluice/internal/gateway"
@@ -304,5 +305,93 @@ func testRefusedKeysWriteNothing(t *testing.T, transport transport) {
 	}
 	if answers.ended.Load() != 1 {
 		t.Errorf("%d ended", answers.ended.Load())
+	}
+}
+
+// A panic while a request is settled would leave its key in progress, and all who
+// ask again turned away, for as long as the gateway runs.
+func TestPanicWhileSettlingFreesTheKey(t *testing.T) {
+	onEveryTransport(t, testPanicWhileSettlingFreesTheKey)
+}
+
+func testPanicWhileSettlingFreesTheKey(t *testing.T, transport transport) {
+	where := &atomic.Value{}
+	where.Store("usage again")
+	m := newMoney(t, transport, setting{options: []option{panicsIn(where)}})
+	m.topUp(acme, usd(1_000_000))
+	m.up.Script(sluicetest.SSEThenHang(0, word, word), m.till.serve)
+	left := m.begin("/v1/chat/completions", chatBody("m1", streamed), keyed("k"))
+	m.eventually("two words came", func() bool { _, body, _ := left.now(); return strings.Count(body, "word") == 2 })
+	m.up.CloseIdle() // the provider breaks off
+	left.whole(m)
+	where.Store("")
+	if a := m.again(streamed, keyed("k")); a.status != 409 || a.errorCode() != sluice.CodeConflict {
+		t.Errorf("what was delivered in part: %d %s", a.status, a.body)
+	}
+	if n := len(m.up.Requests()); n != 1 {
+		t.Errorf("the provider was called %d times", n)
+	}
+	m.ask("", keyed("another"))
+}
+
+// An answer that is kept would be refused as one in progress, for as long as a slow
+// client takes to read it.
+func TestReplaysDoNotWaitForEachOther(t *testing.T) {
+	onEveryTransport(t, testReplaysDoNotWaitForEachOther)
+}
+
+func testReplaysDoNotWaitForEachOther(t *testing.T, transport transport) {
+	held := &holding{held: make(chan struct{}), carryOn: make(chan struct{})}
+	m := newMoney(t, transport, setting{options: []option{held.among(t)}})
+	m.snap.Routes[0].Plugins = pluginSet("bearer", `{}`)
+	m.apply()
+	m.topUp(acme, usd(1_000_000))
+	m.ask("", keyed("k"))
+	m.again("", keyed("k")) // the request itself has ended
+	m.snap.Routes[0].Plugins = pluginSet("bearer", `{}`, "holding", `{}`)
+	m.apply()
+	slow := m.begin("/v1/chat/completions", chatBody("m1", ""), keyed("k"))
+	select {
+	case <-held.held:
+	case <-time.After(patience):
+		t.Fatal("the answer is not repeated")
+	}
+	if a := m.chat("", keyed("k")); a.status != 200 || a.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	close(held.carryOn)
+	if a := slow.whole(m); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	m.exact()
+}
+
+// holding is a header filter that holds the first replay, as a client does that
+// does not read.
+type holding struct {
+	replays       atomic.Int64
+	held, carryOn chan struct{}
+}
+
+// HeaderFilter implements plugin.HeaderFilterer.
+func (h *holding) HeaderFilter(x *plugin.Exchange) error {
+	if x.Response.Fields.Get("Idempotency-Replayed") != "" && h.replays.Add(1) == 1 {
+		close(h.held)
+		<-h.carryOn
+	}
+	return nil
+}
+
+// among has it among the plugins.
+func (h *holding) among(t *testing.T) option {
+	return func(g *gateway.Config, _ *limits) {
+		var err error
+		g.Plugins, err = plugin.New(
+			plugin.Define("bearer", "Names the consumer.", 2500, func(struct{}, plugin.Env) (plugin.Plugin, error) { return &bearer{}, nil }, plugin.Authenticates()),
+			plugin.Define("holding", "Holds replays.", 10, func(struct{}, plugin.Env) (plugin.Plugin, error) { return h, nil }),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -37,9 +37,12 @@ func (g *repeating) begin(r *repetition) error {
 	return nil
 }
 
-// end forgets a request.
+// end forgets a request. Once it is forgotten, another may be worked on under its
+// key, which ending it again leaves alone.
 func (g *repeating) end(r *repetition) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.keys, keyOf{r.Scope, r.Key})
+	if name := (keyOf{r.Scope, r.Key}); g.keys[name] == r {
+		delete(g.keys, name)
+	}
 }
