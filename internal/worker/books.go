@@ -37,7 +37,7 @@ type Owned struct {
 	catching sync.Mutex
 	behind   []ledger.End
 	// told says that an operator was called because the book is broken; it belongs
-	// to Run.
+	// to report.
 	told bool
 }
 

@@ -19,7 +19,22 @@ import (
 
 // hanging is an empty ledger's store that does not answer while it hangs, and
 // refuses while it is down.
-type hanging struct{ away, down atomic.Bool }
+type hanging struct {
+	away, down, mute atomic.Bool
+	telling, most    atomic.Int64
+	told             atomic.Int64
+}
+
+func (h *hanging) tell(ctx context.Context) error {
+	h.most.Store(max(h.most.Load(), h.telling.Add(1)))
+	defer h.telling.Add(-1)
+	if h.mute.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	h.told.Add(1)
+	return nil
+}
 
 func (h *hanging) answer(ctx context.Context) error {
 	if h.down.Load() {
@@ -40,11 +55,14 @@ func (h *hanging) Accounts(context.Context, ...sluice.AccountID) ([]sluice.Accou
 	return nil, nil
 }
 
-// lend has books on a store that can hang, by a lease of five seconds.
+// lend has books on a store that can hang, by a lease of five seconds; nothing can
+// be told there while it is mute.
 func lend(t *testing.T, h *hanging, log *bytes.Buffer) *worker.Books {
 	t.Helper()
 	books := worker.NewBooks(worker.BooksConfig{
-		Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Violation: func(ctx context.Context, _ time.Time, _ ledger.Violation) error { return h.tell(ctx) },
+		Alarm:     func(ctx context.Context, _ worker.Alarm) error { return h.tell(ctx) },
+		Now:       time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
 		Own: func(ctx context.Context) (*worker.Owned, error) {
 			book := ledger.NewBook(ledger.Config{})
 			return &worker.Owned{Book: book, Poster: ledger.NewPoster(book, h, time.Now), Lease: 5 * time.Second, Renew: h.answer}, nil
@@ -196,6 +214,44 @@ func TestBooksTellOfAFailureOnce(t *testing.T) {
 			t.Errorf("%d times %q in\n%s", n, line, &d.log)
 		}
 	}
+}
+
+// Losing this means that an outbox which hangs costs the lease, and with it all
+// spending that has a limit.
+func TestTellingDoesNotCostTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hanging{}
+		h.mute.Store(true)
+		books := lend(t, h, &bytes.Buffer{})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); books.Run(ctx) }()
+		for n := wal.Seq(1); n <= 4; n++ { // more revenue than can be counted: the book is broken
+			_, _ = books.Send(ctx, deskJournal, n-1, []wal.Entry{{Seq: n, Kind: wal.Terminal, Request: sluice.RequestID{byte(n)}, At: time.Now(), Posting: &sluice.Posting{
+				Request: sluice.RequestID{byte(n)}, Attempt: 1, Final: true, Outcome: sluice.OutcomeComplete, Wallet: sluice.TenantWallet("acme", "USD"), Charge: 1 << 61,
+			}}})
+		}
+		for range 100 {
+			time.Sleep(time.Second)
+			if books.Book() == nil {
+				t.Fatal("the lease is not renewed while somebody is told")
+			}
+		}
+		books.Found(ledger.Violation{Invariant: "I4", Subject: "acme"})
+		for range 100 {
+			time.Sleep(time.Second)
+			if books.Book() == nil {
+				t.Fatal("the lease is not renewed while a violation is told")
+			}
+		}
+		h.mute.Store(false)
+		time.Sleep(time.Minute)
+		if h.told.Load() == 0 || h.most.Load() > 1 {
+			t.Errorf("told %d times, %d at once", h.told.Load(), h.most.Load())
+		}
+		cancel()
+		<-ended
+	})
 }
 
 // Losing this means that whoever comes back first after an outage decides: what

@@ -36,6 +36,7 @@ type watch struct {
 	checked time.Time
 	full    FullCheck
 	untold  []ledger.Violation // what the outbox does not have yet
+	telling sync.Mutex         // held while the outbox is written
 }
 
 // applied counts entries that are booked.
@@ -102,12 +103,14 @@ func (b *Books) Status() BooksStatus {
 }
 
 // Run looks after the ledger once a second until ctx ends: it takes it when it
-// can be had, renews its lease and checks the invariants, and beside that, because
-// it may have to wait for the store, expires holds and grants.
+// can be had, renews its lease and checks the invariants. Beside that, because it
+// may have to wait for the store, it expires holds and grants, and tells of what
+// is wrong every ten seconds.
 func (b *Books) Run(ctx context.Context) {
-	var beside sync.WaitGroup // expiry, and proofs of the whole; ended by ctx
+	var beside sync.WaitGroup // expiry, the outbox, and proofs of the whole; ended by ctx
 	defer beside.Wait()
 	beside.Go(func() { every(ctx, tick, func() { b.expire(ctx) }) })
+	beside.Go(func() { every(ctx, checkEvery, func() { b.report(ctx) }) })
 	said := ""
 	next := nextFull(b.cfg.Now())
 	every(ctx, tick, func() {
@@ -143,9 +146,15 @@ func (b *Books) look(ctx context.Context) {
 	if o == nil || !b.keep(ctx, o) {
 		return
 	}
-	b.whole(ctx, o)
 	if now := b.cfg.Now(); now.Sub(b.lastCheck()) >= checkEvery {
 		b.check(o, now)
+	}
+}
+
+// report tells an operator what look, and others, have found.
+func (b *Books) report(ctx context.Context) {
+	if o := b.owned.Load(); o != nil {
+		b.whole(ctx, o)
 		b.tell(ctx)
 	}
 }
@@ -230,6 +239,8 @@ func (w *watch) toTell(v ledger.Violation) {
 // next check.
 func (b *Books) tell(ctx context.Context) {
 	w := &b.watch
+	w.telling.Lock()
+	defer w.telling.Unlock()
 	w.mu.Lock()
 	list := w.untold
 	w.untold = nil
