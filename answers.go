@@ -58,7 +58,7 @@ type Answers interface {
 	// "request_id" in the details, when it has ended and its answer was not kept;
 	// [CodeIdempotency] when the key was used for another request;
 	// [CodeRequestRate] when the caller uses too many keys; [CodeUnavailable] when
-	// it cannot be told.
+	// it cannot be told: the key may be claimed then, and End is to be called.
 	Begin(ctx context.Context, r Repeatable) (*StoredAnswer, error)
 	// End says how the request ended. With an answer it is kept, unless the caller
 	// has too much kept already; with nil and done,

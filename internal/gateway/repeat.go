@@ -13,7 +13,8 @@ import (
 // repetition is a request with an Idempotency-Key while it runs.
 type repetition struct {
 	sluice.Repeatable
-	// claimed says that the authority knows of it.
+	// claimed says that the authority knows of it, or may: where its answer was lost,
+	// the key would otherwise be taken by a request that never ran.
 	claimed bool
 	// body is what was sent so far, until it is too large to be kept.
 	body []byte
@@ -57,7 +58,8 @@ func (e *exchange) enter() (done bool, err error) {
 	}
 	answer, err := e.g.cfg.Answers.Begin(context.Background(), r.Repeatable)
 	if err != nil {
-		return false, e.unadmitted(err) // what was admitted is released at the end
+		r.claimed = sluice.CodeOf(err) == sluice.CodeUnavailable // for all we know
+		return false, e.unadmitted(err)                          // what was admitted, or claimed, is released at the end
 	}
 	if answer != nil {
 		_ = e.unadmitted(nil)
