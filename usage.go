@@ -49,5 +49,5 @@ type UsageSource string
 const (
 	UsageNone      UsageSource = ""          // nothing to count, or never reached a target
 	UsageProvider  UsageSource = "provider"  // the provider stated it; an explicit zero stays zero
-	UsageEstimated UsageSource = "estimated" // the provider stated none; counted here, or a bounded estimate
+	UsageEstimated UsageSource = "estimated" // the provider stated not all of it; counted here, or a bounded estimate
 )

@@ -190,30 +190,30 @@ func (d *document) refused(failure, object []byte) error {
 
 func (d *document) delivered() bool { return d.given }
 
-func (d *document) usage() (sluice.Usage, bool) {
+func (d *document) usage() (sluice.Usage, statement) {
 	images := d.leg.asked.endpoint.name == opImages
 	if d.scan != nil {
-		u, ok := parseUsage(d.scan.Captured("usage"), images)
-		return d.besides(u, ok, d.scan.Captured("duration"), d.scan.Captured("meta"))
+		u, said := readUsage(d.scan.Captured("usage"), images)
+		return d.besides(u, said, d.scan.Captured("duration"), d.scan.Captured("meta"))
 	}
 	f := d.look()
-	u, ok := parseUsage(f.usage.In(d.held), images)
-	return d.besides(u, ok, f.duration.In(d.held), f.meta.In(d.held))
+	u, said := readUsage(f.usage.In(d.held), images)
+	return d.besides(u, said, f.duration.In(d.held), f.meta.In(d.held))
 }
 
 // besides adds what is stated elsewhere than in the usage object.
-func (d *document) besides(u sluice.Usage, ok bool, duration, meta []byte) (sluice.Usage, bool) {
+func (d *document) besides(u sluice.Usage, said statement, duration, meta []byte) (sluice.Usage, statement) {
 	switch d.leg.asked.endpoint.pieces {
 	case recording:
-		if n, stated := seconds(duration, jsonscan.At(duration, 0)); stated && u.AudioSeconds == 0 {
-			u.AudioSeconds, ok = n, true
+		if n, ok := seconds(duration, jsonscan.At(duration, 0)); ok && !said.seconds {
+			u.AudioSeconds, said.seconds = n, true
 		}
 	case ranking:
-		if n, stated := searchUnits(meta); stated {
-			u.SearchUnits, ok = n, true
+		if n, ok := searchUnits(meta); ok {
+			u.SearchUnits, said.searches = n, true
 		}
 	}
-	return u, ok
+	return u, said
 }
 
 // pictures counts the elements of data that are no failures, which are small: in

@@ -68,7 +68,7 @@ type events struct {
 	ends, drawn int64
 	sketched    bool
 	stated      sluice.Usage
-	isStated    bool
+	said        statement
 	tokens      int64
 }
 
@@ -92,7 +92,7 @@ func (e *events) start(l *leg) {
 
 func (e *events) delivered() bool { return e.given }
 
-func (e *events) usage() (sluice.Usage, bool) { return e.stated, e.isStated }
+func (e *events) usage() (sluice.Usage, statement) { return e.stated, e.said }
 
 func (e *events) output() int64 { return e.tokens }
 
@@ -422,8 +422,8 @@ func holds(data []byte, v jsonscan.Value) bool {
 
 // state takes a usage object; the last one that can be believed counts.
 func (e *events) state(text []byte) {
-	if u, ok := parseUsage(text, e.leg.asked.endpoint.name == opImages); ok {
-		e.stated, e.isStated = u, true
+	if u, said := readUsage(text, e.leg.asked.endpoint.name == opImages); said.any() {
+		e.stated, e.said = u, said
 	}
 }
 

@@ -40,8 +40,8 @@ type answer interface {
 	finish() ([]byte, error)
 	// delivered reports whether feed or finish has returned bytes.
 	delivered() bool
-	// usage is what the target stated, and whether it did.
-	usage() (sluice.Usage, bool)
+	// usage is what the target stated, and what that is.
+	usage() (sluice.Usage, statement)
 	// output estimates the tokens of what has come so far.
 	output() int64
 	// pictures counts the images that have come so far.
@@ -166,11 +166,11 @@ func (l *leg) Usage() (sluice.Usage, sluice.UsageSource) {
 	if l.answer == nil || l.failed {
 		return sluice.Usage{}, sluice.UsageNone
 	}
-	u, ok := l.answer.usage()
+	u, said := l.answer.usage()
 	if l.asked.endpoint.pieces != noPieces {
-		return l.pieces(u, ok)
+		return l.pieces(u, said)
 	}
-	if ok {
+	if said.any() {
 		return u, sluice.UsageProvider
 	}
 	ask := &l.asked.ask

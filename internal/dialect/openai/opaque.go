@@ -43,7 +43,7 @@ func (o *opaque) finish() ([]byte, error) {
 
 func (o *opaque) delivered() bool { return o.given }
 
-func (o *opaque) usage() (sluice.Usage, bool) { return sluice.Usage{}, false }
+func (o *opaque) usage() (sluice.Usage, statement) { return sluice.Usage{}, statement{} }
 
 func (o *opaque) pictures() int64 { return 0 }
 

@@ -10,41 +10,44 @@ import (
 // pieces completes the usage of an answer that is measured in more than tokens:
 // by what the target stated, else by what was asked for and what came. The tokens
 // of pieces that are not stated are estimated from them, for prices by the token.
-func (l *leg) pieces(u sluice.Usage, stated bool) (sluice.Usage, sluice.UsageSource) {
+// What was asked for and what came is known; where anything else had to be filled
+// in, all of it is an estimate.
+func (l *leg) pieces(u sluice.Usage, said statement) (sluice.Usage, sluice.UsageSource) {
 	a := l.asked
-	source := sluice.UsageProvider
-	if !stated {
-		source = sluice.UsageEstimated
-		u = sluice.Usage{Input: a.ask.InputEstimate}
+	known := said.tokens
+	if !said.tokens {
+		u = sluice.Usage{Input: a.ask.InputEstimate, Pieces: u.Pieces}
 	}
 	switch a.endpoint.pieces {
 	case pictures:
 		u.Images = l.answer.pictures()
-		if !stated {
+		if !said.tokens {
 			u.Image = u.Images * a.ask.OutputUpper
 		}
 	case speech:
 		u.Characters = a.measure.characters
 		u.AudioOutput, u.Output = u.AudioOutput+u.Output, 0 // all that comes is sound
-		if !stated {
+		if !said.tokens {
 			u.AudioOutput = u.Characters * spokenUsual
 		}
 	case recording:
-		if u.AudioSeconds == 0 {
+		if !said.seconds {
 			u.AudioSeconds = a.measure.heard
 		}
-		if u.Total() == 0 || !stated {
+		if !said.tokens {
 			u.Input, u.AudioInput, u.Output = 0, u.AudioSeconds*secondTokens, l.answer.output()
 		}
+		known = known && said.seconds
 	case ranking:
-		if u.SearchUnits == 0 {
+		if !said.searches {
 			u.SearchUnits = searches(a.measure.documents)
 		}
-		if u.Total() == 0 {
-			u.Input = a.ask.InputEstimate // only its searches were stated
-		}
+		known = known && said.searches
 	}
-	return u, source
+	if !known {
+		return u, sluice.UsageEstimated
+	}
+	return u, sluice.UsageProvider
 }
 
 // seconds reads a duration as a JSON number, in begun seconds. It is read as text:

@@ -371,3 +371,41 @@ func TestFailedPictures(t *testing.T) {
 		t.Errorf("%d pictures", usage.Images)
 	}
 }
+
+// What was guessed beside what the provider stated would pass for its statement, or
+// a 0 that it stated be filled in.
+func TestGuessesAreToldFromStatements(t *testing.T) {
+	sound := transcript(bytes.Repeat([]byte("x"), 24_000)) // 4 seconds, likely
+	rank := func() *dialect.Ask {
+		return asked(t, "/v1/rerank", `{"model":"m","query":"q","documents":["a"]}`)
+	}
+	hear := func() *dialect.Ask {
+		ask, err := transcribe(t, sound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ask
+	}
+	searches, seconds := func(n int64) sluice.Pieces { return sluice.Pieces{SearchUnits: n} }, func(n int64) sluice.Pieces { return sluice.Pieces{AudioSeconds: n} }
+	guessed := rank().InputEstimate
+	for answer, c := range map[string]struct {
+		ask    *dialect.Ask
+		usage  sluice.Usage
+		source sluice.UsageSource
+	}{
+		`{"text":"","usage":{"input_tokens":7,"output_tokens":3}}`:                    {hear(), sluice.Usage{Input: 7, Output: 3, Pieces: seconds(4)}, sluice.UsageEstimated},
+		`{"text":"","duration":9,"usage":{"input_tokens":7,"output_tokens":3}}`:       {hear(), sluice.Usage{Input: 7, Output: 3, Pieces: seconds(9)}, sluice.UsageProvider},
+		`{"text":"","usage":{"seconds":0,"input_tokens":7,"output_tokens":3}}`:        {hear(), sluice.Usage{Input: 7, Output: 3}, sluice.UsageProvider},
+		`{"text":"","usage":{"seconds":2,"input_tokens":0,"output_tokens":0}}`:        {hear(), sluice.Usage{Pieces: seconds(2)}, sluice.UsageProvider},
+		`{"text":"","usage":{"seconds":0},"duration":5}`:                              {hear(), sluice.Usage{Output: 11}, sluice.UsageEstimated},
+		`{"usage":{"total_tokens":30}}`:                                               {rank(), sluice.Usage{Input: 30, Pieces: searches(1)}, sluice.UsageEstimated},
+		`{"meta":{"billed_units":{"search_units":2}}}`:                                {rank(), sluice.Usage{Input: guessed, Pieces: searches(2)}, sluice.UsageEstimated},
+		`{"meta":{"billed_units":{"search_units":0}},"usage":{"total_tokens":30}}`:    {rank(), sluice.Usage{Input: 30}, sluice.UsageProvider},
+		`{"meta":{"billed_units":{"search_units":2}},"usage":{"total_tokens":0}}`:     {rank(), sluice.Usage{Pieces: searches(2)}, sluice.UsageProvider},
+		`{"meta":{"billed_units":{"search_units":-2}},"usage":{"total_tokens":null}}`: {rank(), sluice.Usage{Input: guessed, Pieces: searches(1)}, sluice.UsageEstimated},
+	} {
+		if usage, source := answered(t, c.ask, "application/json", answer); usage != c.usage || source != c.source {
+			t.Errorf("%s: %+v (%s), want %+v (%s)", answer, usage, source, c.usage, c.source)
+		}
+	}
+}

@@ -40,25 +40,38 @@ func (x *number) take(doc []byte, v jsonscan.Value) {
 	*x = number{n: n, set: true}
 }
 
+// statement says what of a usage was stated, be it 0.
+type statement struct{ tokens, seconds, searches bool }
+
+// any reports whether anything was stated.
+func (s statement) any() bool { return s != statement{} }
+
 // parseUsage reads the text of a usage object. images tells that the output is
 // pictures unless its details say otherwise. ok is false when it states nothing
 // that can be believed.
 func parseUsage(doc []byte, images bool) (u sluice.Usage, ok bool) {
+	u, said := readUsage(doc, images)
+	return u, said.any()
+}
+
+// readUsage is parseUsage for those who need to know what was stated.
+func readUsage(doc []byte, images bool) (sluice.Usage, statement) {
 	s := stated{}
 	members := jsonscan.Document(doc)
 	for members.Next() {
 		s.member(doc, string(members.Key()), members.Value())
 	}
 	if members.Err() != nil || s.input.invalid || s.output.invalid {
-		return sluice.Usage{}, false
+		return sluice.Usage{}, statement{}
+	}
+	said := statement{tokens: s.input.set || s.output.set || s.total.set, seconds: s.seconds.set}
+	if !said.any() {
+		return sluice.Usage{}, said
 	}
 	if !s.input.set && !s.output.set {
-		if !s.total.set && !s.seconds.set {
-			return sluice.Usage{}, false
-		}
 		s.input = s.total
 	}
-	return s.disjoint(images), true
+	return s.disjoint(images), said
 }
 
 // member takes one member of the usage object.
