@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,10 +31,12 @@ func testJournalDiskFails(t *testing.T, transport transport, terms func(*sluice.
 	m.topUp(acme, usd(1_000_000))
 	carryOn := make(chan struct{})
 	arrived := make(chan struct{}, 2)
+	var sent atomic.Int64
 	m.up.Script(func(w *sluicetest.Wire, r sluicetest.Request) {
 		arrived <- struct{}{}
 		<-carryOn
 		m.till.serve(w, r)
+		sent.Add(1)
 	})
 	m.apply()
 	inFlight := []*reading{m.begin("/v1/chat/completions", chatBody("m1", "")), m.begin("/v1/chat/completions", chatBody("m1", streamed))}
@@ -53,7 +56,7 @@ func testJournalDiskFails(t *testing.T, transport transport, terms func(*sluice.
 		t.Errorf("a plain route: %d %s", a.status, a.body)
 	}
 	close(carryOn)
-	time.Sleep(moment) // the answers are complete, but for their cost
+	m.eventually("the upstream has sent both answers", func() bool { return sent.Load() == 2 })
 	m.disk.fail(nil)
 	for _, r := range inFlight {
 		if a := r.whole(m); a.status != 200 || a.err != nil || strings.Contains(a.body, string(sluice.CodeChargeFailed)) {

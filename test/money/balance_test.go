@@ -34,7 +34,7 @@ func (s *scene) crowd(calls, enough int) {
 		running.Go(func() { s.callers.call(s.Context(), s.order(plan{Chunks: 2, Hold: beforeHead})) })
 	}
 	for range enough {
-		<-s.till.reached
+		s.heldUp()
 	}
 	within(s.T, 30*time.Second, "everybody else is refused", func() bool { return len(s.callers.all()) == calls-enough })
 	s.till.release()

@@ -26,23 +26,38 @@ func (s *scene) segments() []string {
 }
 
 // damaged has a process die under load, damages its journal, and starts the next
-// one on it. A process that does not start fails the test.
-func (s *scene) damaged(damage func(path string) string) (log string) {
+// one on it. A process that does not start fails the test. Where there was nothing
+// to be damaged, which damage says by "", another one dies.
+func (s *scene) damaged(damage func(path string) (what string)) (log string) {
 	s.Helper()
+	for range 20 {
+		s.dies()
+		names := s.segments()
+		what := damage(names[len(names)-1])
+		s.start()
+		s.awaitServing()
+		if what == "" {
+			continue
+		}
+		log = s.serve.Stderr()
+		if strings.Contains(log, "panic") {
+			s.Errorf("%s: a panic\n%s", what, log)
+		}
+		s.Log(what)
+		return log
+	}
+	s.Fatal("there was nothing to be damaged, however often the process died")
+	return ""
+}
+
+// dies has the process die under load.
+func (s *scene) dies() {
+	s.Helper()
+	before := len(s.callers.all())
 	stop := s.callers.load(s.Context(), 4, s.mixed)
-	within(s.T, 30*time.Second, "some calls are answered", func() bool { return len(s.callers.all()) > 20 })
+	within(s.T, 30*time.Second, "some calls are answered", func() bool { return len(s.callers.all()) > before+20 })
 	s.serve.Kill()
 	stop()
-	names := s.segments()
-	what := damage(names[len(names)-1])
-	s.start()
-	s.awaitServing()
-	log = s.serve.Stderr()
-	if strings.Contains(log, "panic") {
-		s.Errorf("%s: a panic\n%s", what, log)
-	}
-	s.Log(what)
-	return log
 }
 
 // A torn end of the journal would keep the process from starting, or from telling,
@@ -61,7 +76,9 @@ func TestTornJournal(t *testing.T) {
 			var gone map[sluice.RequestID]bool
 			s.damaged(func(path string) string {
 				cut := int64(0)
-				cut, gone = s.tear(path, c.deeper)
+				if cut, gone = s.tear(path, c.deeper); cut == 0 {
+					return ""
+				}
 				return fmt.Sprintf("%d bytes of the journal are cut off, and %d endings that were seen", cut, len(gone))
 			})
 			s.onceEach(gone)
@@ -71,7 +88,8 @@ func TestTornJournal(t *testing.T) {
 
 // tear cuts the end of a segment off and leaves half a write there. Unless it is
 // to go deeper, it spares the ending of every call whose end a client has seen:
-// strict terms have synced it by then. It returns the seen endings that are gone.
+// strict terms have synced it by then. It returns how much it cut off, 0 when nothing
+// may be, and the seen endings that are gone.
 func (s *scene) tear(path string, deeper bool) (cut int64, gone map[sluice.RequestID]bool) {
 	s.Helper()
 	info, err := os.Stat(path)
@@ -94,6 +112,9 @@ func (s *scene) tear(path string, deeper bool) (cut int64, gone map[sluice.Reque
 		if deeper || len(gone) == 0 {
 			break
 		}
+	}
+	if cut == 0 { // the journal ends with a call whose end was seen
+		return 0, nil
 	}
 	if err := os.Truncate(path, info.Size()-cut); err != nil {
 		s.Fatal(err)

@@ -34,13 +34,19 @@ type moment struct {
 // held waits for the upstream to hold the call, and for what it sent before to
 // arrive.
 func held(s *scene, number int64) {
+	s.heldUp()
+	sent := s.till.all()[number].chunks
+	within(s.T, 30*time.Second, "the client has what was sent", func() bool { return s.callers.seen(number) == sent })
+}
+
+// heldUp waits for the upstream to hold one call more.
+func (s *scene) heldUp() {
+	s.Helper()
 	select {
 	case <-s.till.reached:
 	case <-time.After(30 * time.Second):
-		s.Fatal("the call never got where it was to be held")
+		s.Fatal("a call never got where it was to be held")
 	}
-	sent := s.till.all()[number].chunks
-	within(s.T, 30*time.Second, "the client has what was sent", func() bool { return s.callers.seen(number) == sent })
 }
 
 // ended waits until the client has seen the end.
