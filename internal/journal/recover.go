@@ -172,26 +172,51 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 		return err
 	}
 	defer file.Close()
-	limit, proven := Seq(0), Seq(0)
-	if follower != nil {
-		limit, proven = follower.previous, follower.previous
-	} else if limit, proven, err = probe(file, f.header, f.whole, f.bytes); err != nil {
+	limit, err := r.bound(f, follower, file)
+	if err != nil {
 		return err
 	}
-	if f.whole && r.j.last == 0 {
-		r.j.last, r.chained, r.chain = f.previous, f.previous, f.last // older segments were truncated
-	}
-	r.prove(max(proven, r.proven))
 	f.end = f.previous
 	if f.whole && f.previous == r.chained && f.last != r.chain {
 		r.damage(f, f.previous, f.previous, "the chain does not lead from one segment to the next")
 	}
 	reader := newSegmentReader(file, f.header, f.whole, f.bytes, limit)
-	entries := 0
+	if err := r.entries(f, reader); err != nil {
+		return err
+	}
+	if last {
+		r.rec.TornBytes += f.bytes - min(reader.scan.off, f.bytes)
+	}
+	if follower != nil {
+		if err := r.reach(f, file, limit); err != nil {
+			return err
+		}
+	}
+	return r.enlist(f)
+}
+
+// bound is the last entry that must be in a segment, by its follower or, without
+// one, by what is in it.
+func (r *recoverer) bound(f *found, follower *found, file File) (limit Seq, err error) {
+	proven := Seq(0)
+	if follower != nil {
+		limit, proven = follower.previous, follower.previous
+	} else if limit, proven, err = probe(file, f.header, f.whole, f.bytes); err != nil {
+		return 0, err
+	}
+	if f.whole && r.j.last == 0 {
+		r.j.last, r.chained, r.chain = f.previous, f.previous, f.last // older segments were truncated
+	}
+	r.prove(max(proven, r.proven))
+	return limit, nil
+}
+
+// entries takes over what is in a segment.
+func (r *recoverer) entries(f *found, reader *segmentReader) error {
 	for {
 		e, err := reader.next()
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
 			return err
@@ -209,7 +234,7 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 			r.damage(f, r.j.last+1, e.Seq-1, "missing")
 		}
 		r.entry(e)
-		entries++
+		r.rec.Entries++
 		r.chain, r.chained = reader.frames.last, e.Seq
 		if e.Seq <= r.proven {
 			r.provenChain = r.chain
@@ -217,27 +242,32 @@ func (r *recoverer) segment(f *found, follower *found, last bool) error {
 			r.tail = append(r.tail, reader.raw...)
 		}
 	}
-	r.rec.Entries += entries
-	if follower != nil && f.whole {
+}
+
+// reach goes on to where the next segment continues, whatever is missing before.
+func (r *recoverer) reach(f *found, file File, limit Seq) error {
+	if f.whole {
 		if err := r.spare(f, file, limit); err != nil {
 			return err
 		}
 	}
-	if follower != nil && r.j.last < limit {
+	if r.j.last < limit {
 		r.damage(f, r.j.last+1, limit, "nothing of it can be read")
 		r.j.last, f.end = limit, limit
 	}
-	if last {
-		r.rec.TornBytes += f.bytes - min(reader.scan.off, f.bytes)
-	}
-	if !f.whole && f.bytes <= headerSize {
-		return r.j.cfg.Disk.Remove(f.name) // its creation was cut off: entries come after the header is durable
-	}
-	if !f.whole {
-		r.damage(f, 0, 0, "the header is damaged")
-	}
-	if f.whole {
+	return nil
+}
+
+// enlist keeps a segment, but for one whose creation was cut off: entries come
+// after the header is durable.
+func (r *recoverer) enlist(f *found) error {
+	switch {
+	case f.whole:
 		r.epoch = max(r.epoch, f.first.Epoch())
+	case f.bytes <= headerSize:
+		return r.j.cfg.Disk.Remove(f.name)
+	default:
+		r.damage(f, 0, 0, "the header is damaged")
 	}
 	r.j.id = f.id
 	r.j.segments = append(r.j.segments, f.segment)
