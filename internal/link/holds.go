@@ -18,6 +18,9 @@ const HoldsPath = "/internal/v1/holds"
 const (
 	// holdTimeout bounds the question for a hold: a client waits for it.
 	holdTimeout = 2 * time.Second
+	// maxHoldConns bounds the connections to the keeper: a question takes about a
+	// millisecond of one.
+	maxHoldConns = 128
 	// maxOwed bounds how many holds wait to be given back; what exceeds it is given
 	// back by the deadlines of the holds.
 	maxOwed = 1_000
@@ -91,7 +94,9 @@ type Holds struct {
 // NewHolds returns holds at the control plane at url, which passes them on where
 // another process keeps the ledger; arguments as for [NewEventsClient].
 func NewHolds(url, planeToken string) (*Holds, error) {
-	c, err := newPlaneClient(url, "", planeToken, holdsClient())
+	asking := holdsClient()
+	asking.Transport.(*http.Transport).Proxy = http.ProxyFromEnvironment // as all else that goes to control
+	c, err := newPlaneClient(url, "", planeToken, asking)
 	base := c.url
 	return &Holds{locate: func(context.Context) (string, error) { return base, nil }, forget: func() {}, client: c}, err
 }
@@ -107,9 +112,12 @@ func (k *Keeper) Holds() *Holds {
 	}}
 }
 
-// holdsClient keeps as many connections as requests ask at once, within reason.
+// holdsClient keeps as many connections as requests ask at once, within reason;
+// beyond that they wait for one.
 func holdsClient() *http.Client {
-	return &http.Client{Transport: keeperTransport(128), Timeout: holdTimeout}
+	t := keeperTransport(maxHoldConns)
+	t.MaxConnsPerHost = maxHoldConns
+	return &http.Client{Transport: t, Timeout: holdTimeout, CheckRedirect: stay}
 }
 
 // take asks for a hold. What was asked and not answered is given back with the

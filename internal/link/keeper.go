@@ -21,8 +21,6 @@ const (
 	forwardedHeader = "Sluice-Plane-Token"
 	// keeperDial bounds the connection to a process that may be gone.
 	keeperDial = time.Second
-	// keeperFor is how long it is believed where the ledger is.
-	keeperFor = time.Second
 	// maxForwardAnswer bounds what is passed back.
 	maxForwardAnswer = 32 << 20
 )
@@ -59,9 +57,14 @@ type Keeper struct {
 	token  [sha256.Size]byte
 	client *http.Client
 
-	mu    sync.Mutex
-	url   string
-	found time.Time
+	mu sync.Mutex
+	// last is what the latest look-up found, at found; nil before the first. What is
+	// doubted led nowhere.
+	last    *whereabouts
+	found   time.Time
+	doubted bool
+	// looking is the look-up that is on its way; nil while there is none.
+	looking *whereabouts
 }
 
 // NewKeeper checks the token as [CheckPlaneToken] does.
@@ -70,17 +73,19 @@ func NewKeeper(cfg KeeperConfig) (*Keeper, error) {
 		return nil, err
 	}
 	return &Keeper{cfg: cfg, token: sha256.Sum256([]byte(cfg.PlaneToken)), client: &http.Client{
-		Transport: keeperTransport(16), Timeout: planeTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: keeperTransport(16), Timeout: planeTimeout, CheckRedirect: stay,
 	}}, nil
 }
 
-// keeperTransport does not wait long for a process that is gone, and keeps so many
-// idle connections to one.
+// stay follows no redirect: the plane token goes to nobody else.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// keeperTransport does not wait long for a process that is gone, keeps so many
+// idle connections to one, and asks no proxy: what it carries are credentials.
 func keeperTransport(idle int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: keeperDial}).DialContext
-	t.MaxIdleConnsPerHost = idle
+	t.MaxIdleConnsPerHost, t.Proxy = idle, nil
 	return t
 }
 
@@ -93,10 +98,13 @@ func (k *Keeper) Forward(w http.ResponseWriter, r *http.Request, client string) 
 	if k == nil || k.cfg.Here() || r.Header.Get(forwardedHeader) != "" {
 		return false, nil
 	}
-	base, err := k.locate(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), planeTimeout)
+	defer cancel()
+	base, err := k.locate(ctx)
 	if err != nil {
 		return false, err
 	}
+	r = r.WithContext(ctx)
 	res, err := k.pass(w, r, base, client)
 	if err != nil {
 		k.forget()
@@ -175,37 +183,6 @@ func (k *Keeper) Receive(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// locate returns where the ledger is kept, if that is elsewhere.
-func (k *Keeper) locate(ctx context.Context) (string, error) {
-	if k.cfg.Here() {
-		return "", sluice.Errorf(sluice.CodeUnavailable, "this process keeps the ledger and cannot decide now: it renews its lease, or catches up with its journal").After(1)
-	}
-	k.mu.Lock()
-	url, at := k.url, k.found
-	k.mu.Unlock()
-	if url != "" && k.cfg.Now().Sub(at).Abs() < keeperFor {
-		return url, nil
-	}
-	url, err := k.cfg.Find(ctx)
-	if err != nil {
-		return "", err
-	}
-	if url == k.cfg.Self {
-		return "", sluice.Errorf(sluice.CodeUnavailable, "the process that keeps the ledger says that it is reached where this one is: give each a SLUICE_ADVERTISE_URL of its own").After(1)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.url, k.found = url, k.cfg.Now()
-	return url, nil
-}
-
-// forget has the keeper looked for anew.
-func (k *Keeper) forget() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.url = ""
 }
 
 // unreachable says that the keeper did not answer.

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluicegate/sluice"
@@ -26,6 +28,8 @@ type plane struct {
 	// seen is what arrived last.
 	seen struct{ client, id, body, authorization, hop string }
 	hits int
+	// ahead is how far its clock is.
+	ahead atomic.Int64
 }
 
 // planes starts processes that find the keeper at where says.
@@ -38,7 +42,8 @@ func planes(t *testing.T, n int, where func() (string, error)) []*plane {
 		self := "http://" + p.Listener.Addr().String()
 		var err error
 		p.keeper, err = link.NewKeeper(link.KeeperConfig{
-			Here: p.owns.Load, Self: self, PlaneToken: planeToken, Now: time.Now,
+			Here: p.owns.Load, Self: self, PlaneToken: planeToken,
+			Now:  func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 			Find: func(context.Context) (string, error) { return where() },
 		})
 		must(t, err)
@@ -140,6 +145,7 @@ func TestKeeperIsAway(t *testing.T) {
 	if status, body, _ := ps[0].send(t, nil); status != http.StatusServiceUnavailable || !strings.Contains(body, "cannot be reached") {
 		t.Errorf("%d %s", status, body)
 	}
+	ps[0].ahead.Add(int64(250 * time.Millisecond))
 	at = ps[1].URL
 	ps[1].owns.Store(true)
 	if status, _, _ := ps[0].send(t, nil); status != http.StatusCreated {
@@ -150,12 +156,14 @@ func TestKeeperIsAway(t *testing.T) {
 	if status, _, _ := ps[0].send(t, nil); status != http.StatusServiceUnavailable {
 		t.Errorf("who lost the ledger answers %d", status)
 	}
+	ps[0].ahead.Add(int64(250 * time.Millisecond))
 	at = ps[2].URL
 	if status, _, _ := ps[0].send(t, nil); status != http.StatusCreated {
 		t.Errorf("it is asked again where the ledger is after a refusal: %d", status)
 	}
 	ps[2].owns.Store(false)
 	_, _, _ = ps[0].send(t, nil)
+	ps[0].ahead.Add(int64(250 * time.Millisecond))
 	none = sluice.Errorf(sluice.CodeUnavailable, "nobody keeps it")
 	if status, body, _ := ps[0].send(t, nil); status != http.StatusServiceUnavailable || !strings.Contains(body, "nobody keeps it") {
 		t.Errorf("%d %s", status, body)
@@ -174,6 +182,120 @@ func TestKeeperThatCannotDecide(t *testing.T) {
 	_, err = a.Admit(t.Context(), sluice.Claims{RequestID: spendingID(1).String(), Hold: aHold(1, 60, -100)})
 	if cause := errors.Unwrap(err); sluice.CodeOf(err) != sluice.CodeUnavailable || cause == nil || !strings.Contains(cause.Error(), "cannot decide now") {
 		t.Errorf("got %v because of %v", err, cause)
+	}
+}
+
+// Losing this means that each of a thousand requests a second asks the database
+// where the ledger is when nobody keeps it.
+func TestKeeperIsLookedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		k, err := link.NewKeeper(link.KeeperConfig{
+			Here: func() bool { return false }, Self: "http://127.0.0.1:9", PlaneToken: planeToken, Now: time.Now,
+			Find: func(context.Context) (string, error) {
+				asked.Add(1)
+				time.Sleep(100 * time.Millisecond)
+				return "", sluice.Errorf(sluice.CodeUnavailable, "nobody keeps it")
+			},
+		})
+		must(t, err)
+		all := func() {
+			var askers sync.WaitGroup
+			for range 50 {
+				askers.Go(func() {
+					r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/billing/top-up", nil)
+					if done, err := k.Forward(httptest.NewRecorder(), r, "203.0.113.9"); done || sluice.CodeOf(err) != sluice.CodeUnavailable || !strings.Contains(err.Error(), "nobody keeps it") {
+						t.Errorf("%t, %v", done, err)
+					}
+				})
+			}
+			askers.Wait()
+		}
+		all()
+		all()
+		if n := asked.Load(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		time.Sleep(time.Second)
+		all()
+		if n := asked.Load(); n != 2 {
+			t.Errorf("asked %d times when a failure is old", n)
+		}
+	})
+}
+
+// Losing this means that each request asks the database while the process that
+// kept the ledger is gone and its lease is not over.
+func TestKeeperThatIsGoneIsLookedForAtTimes(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	var asked atomic.Int64
+	p := planes(t, 1, nil)[0]
+	stopped := time.Now()
+	k, err := link.NewKeeper(link.KeeperConfig{
+		Here: func() bool { return false }, PlaneToken: planeToken, Now: func() time.Time { return stopped },
+		Find: func(context.Context) (string, error) { asked.Add(1); return gone.URL, nil },
+	})
+	must(t, err)
+	p.keeper = k
+	for range 5 {
+		if status, _, _ := p.send(t, nil); status != http.StatusServiceUnavailable {
+			t.Errorf("got %d", status)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+// Losing this means that a client that goes away leaves others without an answer,
+// or that one waits for longer than is said for a database that hangs.
+func TestKeeperIsNotLookedForForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := link.NewKeeper(link.KeeperConfig{
+			Here: func() bool { return false }, Self: "http://127.0.0.1:9", PlaneToken: planeToken, Now: time.Now,
+			Find: func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() },
+		})
+		must(t, err)
+		first, leave := context.WithCancel(t.Context())
+		ask := func(ctx context.Context) time.Duration {
+			began := time.Now()
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/billing/top-up", nil)
+			if _, err := k.Forward(httptest.NewRecorder(), r, "203.0.113.9"); sluice.CodeOf(err) != sluice.CodeUnavailable {
+				t.Errorf("got %v", err)
+			}
+			return time.Since(began)
+		}
+		var askers sync.WaitGroup
+		askers.Go(func() { ask(first) })
+		synctest.Wait()
+		askers.Go(func() {
+			if took := ask(t.Context()); took > 10*time.Second || took == 0 {
+				t.Errorf("took %s", took)
+			}
+		})
+		synctest.Wait()
+		leave()
+		askers.Wait()
+	})
+}
+
+// Losing this means that the token which lets a process move money goes to
+// whatever an answer names.
+func TestHoldsGoNowhereElse(t *testing.T) {
+	var strayed atomic.Int64
+	other := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }), nil)
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	}), nil)
+	k, err := link.NewKeeper(link.KeeperConfig{
+		Here: func() bool { return false }, PlaneToken: planeToken, Now: time.Now,
+		Find: func(context.Context) (string, error) { return s.URL, nil },
+	})
+	must(t, err)
+	a := link.NewSpending(link.SpendingConfig{Limits: link.NewLocal(link.LocalConfig{Now: time.Now}), Book: func() *book.Book { return nil }, Away: k.Holds(), Now: time.Now})
+	if _, err = a.Admit(t.Context(), sluice.Claims{RequestID: spendingID(1).String(), Hold: aHold(1, 60, -100)}); sluice.CodeOf(err) != sluice.CodeUnavailable || strayed.Load() != 0 {
+		t.Errorf("%v, %d strayed", err, strayed.Load())
 	}
 }
 
