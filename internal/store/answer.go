@@ -40,7 +40,7 @@ type Answer struct {
 // the store.
 type AnswerLimits struct {
 	// Keys is how many answers there are at most, and Bytes how long their bodies
-	// are together.
+	// are together. What expired counts until [DB.ExpireAnswers] deletes it.
 	Keys, Bytes int64
 }
 
@@ -113,7 +113,9 @@ func (db *DB) FindAnswer(ctx context.Context, scope, key string) (was Answer, kn
 	return was, known, err
 }
 
-// countAnswer counts one more of a scope, or refuses it.
+// countAnswer counts one more of a scope, or refuses it. From here to the commit
+// other claims of the scope wait. They are counted before their requests run, as
+// those of a process that died would be counted by nobody.
 func (tx *Tx) countAnswer(scope string, most int64) error {
 	if err := tx.addAnswers(scope, 1, 0); err != nil {
 		return err
