@@ -50,6 +50,9 @@ func HoldsHandler(book func() *ledger.Book, planeToken string, now func() time.T
 	return guarded(planeToken, func(w http.ResponseWriter, r *http.Request) {
 		var asked holdsAsked
 		err := readBody(w, r, &asked)
+		if sluice.CodeOf(err) == sluice.CodeInvalidRequest { // no decision on a hold
+			err = sluice.Errorf(sluice.CodeUnavailable, "the question cannot be read: run the same version on all processes").After(1).Because(err)
+		}
 		if err == nil {
 			err = asked.carryOut(book(), now())
 		}

@@ -3,6 +3,7 @@ package link_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -127,6 +128,21 @@ func TestHoldsThatAreNotAnswered(t *testing.T) {
 	must(t, err)
 	l.mute.Store(true)
 	must(t, l.Release(t.Context(), g))
+}
+
+// Losing this means that what a question gives back is lost when it cannot be
+// read, as between two versions: the asker takes a refusal of the hold for a decision.
+func TestHoldsThatCannotBeRead(t *testing.T) {
+	l := newTeller(t)
+	h, err := link.HoldsHandler(func() *book.Book { return l.book }, planeToken, time.Now)
+	must(t, err)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, link.HoldsPath, strings.NewReader(`{"hold": 7}`))
+	r.Header.Set("Authorization", "Bearer "+planeToken)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }
 
 // Losing this means that anybody may set money aside.
