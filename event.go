@@ -25,8 +25,9 @@ const (
 	// EventAnomaly is something that must not happen and did not stop the ledger:
 	// entries of a journal that are lost, a request that was settled twice.
 	EventAnomaly = "ledger.anomaly"
-	// EventViolation is an invariant of the ledger that does not hold, told once a
-	// day for each account, transfer or request.
+	// EventViolation is an invariant of the ledger that does not hold, told at most
+	// once a day for each account, transfer or request: when a check begins to find
+	// it, and again by each nightly proof that does.
 	EventViolation = "ledger.violation"
 	// EventAlarm says that nothing could be booked for an hour.
 	EventAlarm = "ledger.alarm"
