@@ -80,7 +80,7 @@ func (s *probable) ask(t *testing.T, to *likely, stream bool) (sent, got, droppe
 		t.Fatal(err)
 	}
 	target, _ := registry.Dialect(to.provider)
-	leg, err := target.Open(ask, dialect.Account{Provider: &sluice.Provider{Type: to.provider, Settings: to.settings}, Model: "m"})
+	leg, err := target.Open(ask, dialect.Account{Provider: &sluice.Provider{Type: to.provider, BaseURL: "https://provider.example/v1", Settings: to.settings}, Model: "m"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,3 +115,24 @@ func TestProbabilitiesNobodyAskedFor(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A preset would be asked for what its provider refuses, or what it tells be dropped.
+func TestPresetsThatTellProbabilities(t *testing.T) {
+	tells := map[string]bool{
+		"openai-compatible": true, "deepseek": true, "doubao": true, "openrouter": true, "vllm": true, "sglang": true,
+		"qwen": false, "moonshot": false, "zhipu": false, "minimax": false, "mistral": false, "groq": false, "together": false, "ollama": false,
+	}
+	s := probables()[2]
+	hi := chunk(`{"index":0,"delta":{"role":"assistant","content":"Hi"},"logprobs":{"content":[` + openaiProbs + `]},"finish_reason":null}`)
+	for preset, tells := range tells {
+		t.Run(preset, func(t *testing.T) {
+			sent, _, dropped := s.ask(t, &likely{provider: preset, stream: hi + stopped + spent + done}, true)
+			if asked := strings.Contains(sent, `"logprobs":true`) && strings.Contains(sent, `"top_logprobs":2`); asked != tells {
+				t.Errorf("asked for: %v, in %s", asked, sent)
+			}
+			if named := strings.Contains(dropped, "logprobs"); named == tells {
+				t.Errorf("named as dropped: %q", dropped)
+			}
+		})
+	}
+}
