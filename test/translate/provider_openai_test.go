@@ -244,9 +244,12 @@ func (chatAPI) hearDetails(h *heard, raw json.RawMessage) (thought string) {
 	if len(raw) == 0 || !h.strictly(raw, &details) {
 		return ""
 	}
-	for _, d := range details {
+	for i, d := range details {
 		if d.Type != "reasoning.text" || d.Signature != "" {
 			h.refuse("a detail of type %q, or signed by others", d.Type)
+		}
+		if d.Index != nil && *d.Index != i || d.Format != "" && d.Format != "unknown" { // both may be left out
+			h.refuse("detail %d has another index, or the format %q", i, d.Format)
 		}
 		thought += d.Text
 	}

@@ -159,11 +159,15 @@ func (p *presetRules) hearThinking(h *heard, q *chatRequest) {
 		h.refuse("reasoning_effort %q", q.ReasoningEffort)
 	case q.Reasoning != nil && q.Reasoning.Effort != "" && q.Reasoning.MaxTokens != 0:
 		h.refuse("only one of reasoning.effort and reasoning.max_tokens")
+	case q.Reasoning != nil && q.Reasoning.Effort != "" && !slices.Contains([]string{"none", "minimal", "low", "medium", "high", "xhigh"}, q.Reasoning.Effort):
+		h.refuse("reasoning.effort %q", q.Reasoning.Effort)
+	case strings.HasPrefix(q.Model, "MiniMax-M") && !q.ReasoningSplit:
+		h.refuse("thoughts would stand within the text")
 	}
 	object := q.Reasoning != nil && (q.Reasoning.Effort != "" && q.Reasoning.Effort != "none" || q.Reasoning.MaxTokens > 0 || q.Reasoning.Enabled != nil && *q.Reasoning.Enabled)
-	h.thinks = object || q.ReasoningSplit || q.Template != nil && q.Template.EnableThinking ||
+	h.thinks = object || q.ReasoningSplit && strings.HasPrefix(q.Model, "MiniMax-M") || q.Template != nil && q.Template.EnableThinking ||
 		q.Thinking != nil && q.Thinking.Type == "enabled" || q.EnableThinking != nil && *q.EnableThinking || q.ReasoningEffort != "" && q.ReasoningEffort != "none"
-	h.shows = h.thinks
+	h.shows = h.thinks && (q.Reasoning == nil || !q.Reasoning.Exclude)
 }
 
 // hearStops checks how many there are.
