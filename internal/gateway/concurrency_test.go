@@ -11,7 +11,9 @@ import (
 
 // A key with one slot must not run two requests, and must get the slot back.
 func TestConcurrencyOfAKey(t *testing.T) {
-	t.Run("local", func(t *testing.T) { onEveryTransport(t, func(t *testing.T, over transport) { testConcurrencyOfAKey(t, over) }) })
+	t.Run("local", func(t *testing.T) {
+		onEveryTransport(t, func(t *testing.T, over transport) { testConcurrencyOfAKey(t, over) })
+	})
 	t.Run("redis", func(t *testing.T) {
 		r, err := link.OpenRedis(link.RedisConfig{Addrs: []string{sluicetest.Redis(t).Addr}})
 		if err != nil {
