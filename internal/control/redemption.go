@@ -11,10 +11,11 @@ import (
 	"github.com/sluicegate/sluice/internal/store"
 )
 
+// codesKind is what replays of orders of codes are remembered as.
+const codesKind sluice.Kind = "redemption_codes"
+
 const (
-	// codesKind is what replays of orders of codes are remembered as.
-	codesKind sluice.Kind = "redemption_codes"
-	maxCode               = 64
+	maxCode = 64
 	// shownOfCode is how much of a code stays readable.
 	shownOfCode = 9
 )

@@ -152,14 +152,14 @@ func TestKeysBeyondMemory(t *testing.T) {
 	all("token2", sluice.CodeUnauthorized)
 	all("rotated2", sluice.CodeUnauthorized)
 	all("again", "")
-	at := c.change(func(keys []*sluice.Key) []*sluice.Key {
+	c.change(func(keys []*sluice.Key) []*sluice.Key {
 		return slices.DeleteFunc(keys, func(k *sluice.Key) bool { return k.RetiringHash != "" })
 	})
 	all("token3", sluice.CodeUnauthorized)
 	all("rotated3", sluice.CodeUnauthorized)
 	// Missed changes: a reader that reads everything anew forgets what is gone.
 	must(t, plain(t, server).Del(t.Context(), "config:changes").Err())
-	at = c.change(func(keys []*sluice.Key) []*sluice.Key { return slices.Delete(keys, 10, 20) })
+	at := c.change(func(keys []*sluice.Key) []*sluice.Key { return slices.Delete(keys, 10, 20) })
 	must(t, plain(t, server).Del(t.Context(), "config:changes").Err())
 	for _, r := range gateways {
 		reach(t, r, at)

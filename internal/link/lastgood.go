@@ -113,7 +113,7 @@ func (s *saver) offer(l lastGood) {
 // run writes what is offered until ctx is done, and then the last of it.
 func (s *saver) run(ctx context.Context) {
 	for {
-		pause := s.every
+		var pause time.Duration
 		select {
 		case l := <-s.offers:
 			began := time.Now()

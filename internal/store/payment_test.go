@@ -24,9 +24,8 @@ func TestPaymentsAreMadeOnce(t *testing.T) {
 		return err
 	}))
 	must(t, db.Write(t.Context(), func(tx *store.Tx) error {
-		added, booked, err := tx.AddPayment(&other)
-		if added || booked || other.Amount != 5 {
-			t.Errorf("again: added %t, booked %t: %+v", added, booked, other)
+		if added, booked, err := tx.AddPayment(&other); err != nil || added || booked || other.Amount != 5 {
+			t.Errorf("again: added %t, booked %t: %+v, %v", added, booked, other, err)
 		}
 		if open, numbers, err := tx.OpenPayments(0, 5); err != nil || len(open) != 1 || open[0] != p || numbers[0] != 1 {
 			t.Errorf("open are %+v %v, %v", open, numbers, err)

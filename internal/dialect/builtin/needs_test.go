@@ -8,10 +8,12 @@ import (
 	"github.com/sluicegate/sluice/internal/dialect/builtin"
 )
 
+// needs are what an Ask says that a request needs.
+type needs struct{ vision, audio, files, functions, reasoning, schema bool }
+
 // A need that a surface does not see is a model that is asked for what it cannot
 // do, and a request that costs and fails.
 func TestSurfacesSeeWhatRequestsNeed(t *testing.T) {
-	type needs struct{ vision, audio, files, functions, reasoning, schema bool }
 	registry := builtin.Registry(nil)
 	for _, c := range []struct {
 		surface, path, body string
@@ -44,6 +46,6 @@ func TestSurfacesSeeWhatRequestsNeed(t *testing.T) {
 	}
 }
 
-func found(a *dialect.Ask) struct{ vision, audio, files, functions, reasoning, schema bool } {
-	return struct{ vision, audio, files, functions, reasoning, schema bool }{a.NeedsVision, a.NeedsAudio, a.NeedsFiles, a.NeedsFunctions, a.NeedsReasoning, a.NeedsSchema}
+func found(a *dialect.Ask) needs {
+	return needs{a.NeedsVision, a.NeedsAudio, a.NeedsFiles, a.NeedsFunctions, a.NeedsReasoning, a.NeedsSchema}
 }

@@ -17,8 +17,7 @@ import (
 // account is a provider of a protocol made up for these tests: events are
 // {"text":..}, {"usage":n}, {"finish":true}, {"fault":{..}}.
 type account struct {
-	scrub  peer.Scrubber
-	counts bool
+	scrub peer.Scrubber
 }
 
 func (a *account) Address(call *sluice.Call, path string) { call.Target = path }

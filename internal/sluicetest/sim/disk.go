@@ -135,9 +135,8 @@ func (f *file) lose() {
 func (f *file) Write(b []byte) (int, error) {
 	w := f.d.w
 	w.pause("disk.write")
-	cut := len(b)
 	if w.rng.IntN(4) == 0 {
-		cut = w.rng.IntN(len(b) + 1)
+		cut := w.rng.IntN(len(b) + 1)
 		f.content = append(f.content, b[:cut]...)
 		w.pause("disk.write.half")
 		if w.chance(w.opts.DiskFaults) {
