@@ -23,6 +23,7 @@ const promotion = 20 * time.Second
 // serve. Losing this means that an installation that keeps a replica for this
 // very case stands still, or has to be restarted, when it comes.
 func TestSentinelFailover(t *testing.T) {
+	long(t)
 	t.Parallel()
 	master := sluicetest.Redis(t)
 	replica := sluicetest.RedisReplica(t, master)
@@ -64,6 +65,7 @@ func TestSentinelFailover(t *testing.T) {
 // Losing this means that something that was acknowledged or delivered is
 // forgotten, or that control has to be restarted.
 func TestPostgresFailover(t *testing.T) {
+	long(t)
 	t.Parallel()
 	primary := sluicetest.PrivatePostgres(t)
 	standby := sluicetest.PostgresStandby(t, primary, true)

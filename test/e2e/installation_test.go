@@ -50,10 +50,19 @@ type cables struct {
 	gatewayRedis, gatewayControl          [2]*sluicetest.Cable
 }
 
+// long leaves a test of several processes to `make test`: `make check` is quick.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("several processes take too long for short tests")
+	}
+}
+
 // install starts servers of its own and control, and adds a provider that
 // answers.
 func install(t *testing.T) *installation {
 	t.Helper()
+	long(t)
 	postgres := sluicetest.PrivatePostgres(t)
 	in := installOn(t, postgres.DSN("postgres"))
 	in.postgres = postgres
@@ -63,6 +72,7 @@ func install(t *testing.T) *installation {
 // installOn does so on an empty database, for tests that leave the server alone.
 func installOn(t *testing.T, dsn string) *installation {
 	t.Helper()
+	long(t)
 	in := &installation{redis: sluicetest.Redis(t), dsn: dsn}
 	in.env = secretsAnd("EZ_REDIS_ADDR="+in.redis.Addr, "EZ_PG_DSN="+in.dsn)
 	in.control = process.Start(t, process.Options{Command: "control", Production: true, Env: in.env})
@@ -75,6 +85,7 @@ func installOn(t *testing.T, dsn string) *installation {
 // every connection can be cut.
 func installCabled(t *testing.T) *installation {
 	t.Helper()
+	long(t)
 	in := &installation{postgres: sluicetest.PrivatePostgres(t), redis: sluicetest.Redis(t)}
 	c := &cables{
 		people:          sluicetest.NewCable(t, ""),
